@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -71,7 +71,7 @@ def place(results: Path, out: Path, finished: Collection[str]) -> Placed:
     """Where to write a report of the runs `finished`: `out`, or beside it where `out` holds more or something else.
 
     Runs that are no longer in the results folder do not count, unless none of the report's is: then it was made from
-    another results folder. A report without any finished run is written only where there is none.
+    another results folder, and all of them count. A report without any finished run is written only where there is none.
     """
     about = subjects.of_runs(results, finished)
     here = _Held.by(results, out)
@@ -92,15 +92,16 @@ class _Held:
     """What a report that is there holds."""
 
     runs: frozenset[str]
-    """Its finished runs that are still in the results folder."""
+    """Its finished runs that are still in the results folder; all, if it was made from another one."""
     subjects: tuple[Subject, ...]
 
     @classmethod
     def by(cls, results: Path, report: Path) -> _Held:
         summary = index.read_summary(report)
-        runs = frozenset(
-            run for run in index.finished_runs(summary) if ResultsFolder(results).run(run).path.is_dir()
-        )
+        finished = index.finished_runs(summary)
+        if _is_from_elsewhere(results, index.ended(summary)):
+            return cls(runs=frozenset(finished), subjects=subjects.read(summary))
+        runs = frozenset(run for run in finished if ResultsFolder(results).run(run).path.is_dir())
         return cls(runs=runs, subjects=subjects.of_runs(results, runs) if runs else subjects.read(summary))
 
     def fits(self, finished: Collection[str], about: Collection[Subject]) -> bool:
@@ -117,6 +118,15 @@ class _Held:
             return f"it is about {', '.join(named[:SHOWN])}{more}{other}"
         count = len(self.runs)
         return f"it holds {count or 'other'} finished {'run' if count == 1 else 'runs'}"
+
+
+def _is_from_elsewhere(results: Path, ended: Mapping[str, str]) -> bool:
+    """Whether a report was made from another results folder: the same command has runs of the same ids in each, and they
+    ended at other times."""
+    here = {run: ResultsFolder(results).run(run).record() for run in ended}
+    return bool(ended) and not any(
+        record is not None and str(record.finished_at) == ended[run] for run, record in here.items()
+    )
 
 
 def _same_names(missing: Collection[Subject], about: Collection[Subject]) -> bool:

@@ -80,6 +80,7 @@ def summary(data: ReportData) -> dict[str, object]:
         "title": data.title,
         "runs": len(data.runs),
         "run_ids": [run.id for run in data.runs if run.done],
+        "ended": {run.id: str(run.record.finished_at) for run in data.runs if run.done},
         "subjects": [subject.to_json() for subject in about],
         "finished": f"{finished} UTC" if finished else "",
         "verdicts": verdicts,
@@ -174,6 +175,12 @@ def finished_runs(summary: Mapping[str, object]) -> tuple[str, ...]:
     """Ids of the finished runs that a report holds; none for one from before reports named them."""
     ids = summary.get("run_ids")
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
+
+
+def ended(summary: Mapping[str, object]) -> dict[str, str]:
+    """When each finished run of a report ended; empty for a report from before it was written."""
+    times = summary.get("ended")
+    return {str(run): str(time) for run, time in times.items()} if isinstance(times, dict) else {}
 
 
 def _read(file: Path) -> dict[str, object] | None:

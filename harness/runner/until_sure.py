@@ -46,15 +46,16 @@ class Race:
     not_needed: tuple[Cell, ...]
     """Cells that were not begun, because they could not change the verdict."""
     saved: int
-    """Answers that were not needed."""
+    """Answers that were not needed; those that a failed recipe lacks are none of them."""
+    total: int
+    """Answers that a full run would have, without those of failed recipes."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was left out, for a person."""
         if not self.saved:
             return ()
-        total = self.saved + sum(len(cell.examples) for cell in self.cells)
-        lines = [f"stopped when sure: {self.saved:,} of {total:,} answers were not needed"]
+        lines = [f"stopped when sure: {self.saved:,} of {self.total:,} answers were not needed"]
         names = list(dict.fromkeys(cell.recipe.name for cell in self.not_needed))
         if names:
             lines.append(f"not begun, because the verdict could not change: {', '.join(names)}")
@@ -70,6 +71,7 @@ class _Entrant:
     begun: bool = False
     out: bool = False
     """Shown to be worse than another recipe, or failed."""
+    failed: bool = False
 
     @property
     def recipe(self) -> str:
@@ -164,7 +166,8 @@ def run(
         ),
         cells=ran,
         not_needed=tuple(cell for cell in cells if cell.id not in begun),
-        saved=sum(len(e.cells) * (e.whole - min(e.asked, e.whole)) for e in entrants),
+        saved=sum(len(e.cells) * (e.whole - min(e.asked, e.whole)) for e in entrants if not e.failed),
+        total=sum(len(e.cells) * e.whole for e in entrants if not e.failed),
     )
 
 
@@ -232,7 +235,8 @@ def _next(entrants: Sequence[_Entrant]) -> None:
 
 def _failed_out(entrants: Sequence[_Entrant], rounds: _Rounds) -> None:
     for entrant in entrants:
-        entrant.out |= any(rounds.records[cell.id].status == "failed" for cell in entrant.cells)
+        entrant.failed |= any(rounds.records[cell.id].status == "failed" for cell in entrant.cells)
+        entrant.out |= entrant.failed
 
 
 def _verdict(entrants: Sequence[_Entrant], rounds: _Rounds) -> Verdict | None:

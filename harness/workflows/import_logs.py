@@ -272,7 +272,8 @@ def _paired(drafts: Mapping[str, Sequence[LogDraft]]) -> list[Pairing]:
 
 def _one_name(across: Pairing) -> str:
     if across.paired:
-        return f"did you mean one task? {across.paired} of {across.of} prompts are the same: --task NAME"
+        same = "ids" if across.evidence == ("id",) else "prompts"
+        return f"did you mean one task? {across.paired} of {across.of} {same} are the same: --task NAME"
     return "compare logs of one task; import each of these on its own to keep both"
 
 

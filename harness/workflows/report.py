@@ -53,11 +53,12 @@ def from_options(options: ReportOptions) -> Report:
     verdicts = run_scores.verdicts(folders)
     name, out = options.task or "report", path(options.out)
     base = out or files.named(name)
+    alone = out is not None and len(kinds) == 1
+    page = base if alone and kinds[0] == "html" else base.with_suffix(".html")
+    placed = files.Placed(out=page) if named and out else files.place(results, page, chosen.runs)
     written: list[Path] = []
     for kind in kinds:
-        file = base if out is not None and len(kinds) == 1 else base.with_suffix(f".{kind}")
         if kind == "html":
-            placed = files.Placed(out=file) if named and out else files.place(results, file, chosen.runs)
             if placed.note:
                 _note(placed.note)
             if placed.out is None:
@@ -65,6 +66,8 @@ def from_options(options: ReportOptions) -> Report:
             ids, title = (*chosen.runs, *chosen.unfinished), options.title or name
             written.append(build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title))
         else:
+            # Beside the page of the same runs: a table of others keeps its place with their page.
+            file = base if alone else (placed.out or page).with_suffix(f".{kind}")
             written.append(formats.write(verdicts, kind, file, run_scores.diagnoses(folders)))
         mirror.keep(results, written[-1])
     return Report(files=tuple(written), chosen=chosen, verdicts=tuple(verdicts))

@@ -131,6 +131,11 @@ def _tuned(chosen: Experiment, options: RunOptions, progress: Progress, where: E
         _refuse_without_tune(chosen.settings)
         return None
     _refuse_fresh(options)
+    from harness.report import files
+
+    # What would be refused after the budget is spent.
+    run_all.check(chosen.settings, fresh=options.fresh)
+    files.check(path(chosen.settings.report) or files.named(chosen.name))
     return tune.tuned(chosen, options.results_path, progress=progress, executor=where, quiet=options.quiet)
 
 

@@ -46,8 +46,8 @@ def run(
         so_far.finished(folder.name)
 
     cells = planned.cells
+    check(settings, fresh=fresh)
     if settings.stop_when_sure:
-        _check_stoppable(settings, fresh=fresh)
         race = until_sure.run(
             cells,
             results,
@@ -80,13 +80,15 @@ def run(
     return Ran(outcome=outcome, cells=cells)
 
 
-def _check_stoppable(settings: ExperimentSettings, *, fresh: bool) -> None:
+def check(settings: ExperimentSettings, *, fresh: bool) -> None:
     """Stopping early is for the question which recipe to use.
 
     Raises:
-        ConfigError: a label curve, which needs all answers; `--fresh`, which would answer each round anew; or
+        ConfigError: `--stop-when-sure` with a label curve, which needs all answers; `--fresh`, which would answer each round anew; or
             `--frugal`, which has an order of its own.
     """
+    if not settings.stop_when_sure:
+        return
     if settings.frugal:
         raise ConfigError(
             "--stop-when-sure trains no more than it needs already, so --frugal adds nothing",

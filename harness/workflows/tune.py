@@ -23,7 +23,7 @@ from harness.runner.experiment import Experiment
 from harness.runner.progress import Progress
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
-from harness.search.recipe_file import write_recipe
+from harness.search.recipe_file import write_beside
 from harness.search.tuning import arms, outcome
 from harness.search.tuning.arms import Arm
 from harness.search.tuning.budget import ArmBudget, spoken
@@ -176,18 +176,18 @@ def _written(plan: Plan, result: ArmResult) -> tuple[Recipe, Recipe]:
     """The default and the tuned recipe, which is written to a file unless it is the default."""
     if result.champion.identity() == result.default.identity():
         return result.default, result.default
-    file = recipe_file(result.arm.name, plan.task.name)
+    file = recipe_file(f"tuned_{result.arm.name}_{plan.task.name}")
     about = (
         f"Found by harness run --tune {plan.experiment.settings.tune}: study {result.study}, "
-        f"trial {result.best.number} of {len(result.rows)}."
+        f"trial {result.best.number} of {len(result.rows)}"
     )
-    write_recipe(result.champion, file, about)
+    file = write_beside(result.champion, file, about, result.study)
     return result.default, replace(result.champion, name=file.stem, about=about)
 
 
-def recipe_file(arm: str, task: str) -> Path:
-    """Where an arm's tuned recipe is written."""
-    return Path("baselines") / f"tuned_{arm}_{task}.yaml"
+def recipe_file(name: str) -> Path:
+    """Where a tuned recipe is written."""
+    return Path("baselines") / f"{name}.yaml"
 
 
 def _with_test(
@@ -208,7 +208,7 @@ def _with_test(
     return replace(
         record,
         recipe=pair[1].name,
-        recipe_file="" if is_default else str(recipe_file(result.arm.name, plan.task.name)),
+        recipe_file="" if is_default else str(recipe_file(pair[1].name)),
         test=test,
         overfit=None if is_default else outcome.overfit(record.dev.gain, test.gain),
         champion=is_champion,

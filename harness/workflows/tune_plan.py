@@ -93,7 +93,7 @@ def planned(experiment: Experiment, results: Path) -> Plan:
         workbench=SearchWorkbench(ResultsFolder(results).answers),
         proposer=None,
         left_out=tuple(left_out),
-        notes=tuple(notes),
+        notes=(*notes, *arms.not_as_named(starts)),
     )
     for arm in plan.arms:
         for study in arms.studies(arm, setting, budget):

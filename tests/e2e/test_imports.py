@@ -261,6 +261,13 @@ def test_logs_of_two_tasks_say_so_and_what_was_perhaps_meant() -> None:
     assert pairing.paired == 2
 
 
+def test_scores_without_prompts_are_not_said_to_have_the_same_prompts() -> None:
+    for name in ("a", "b"):
+        Path(f"{name}.csv").write_text(f"id,model,score\nq1,{name},1\nq2,{name},0\n", "utf-8")
+    with pytest.raises(ConfigError, match="did you mean one task\\? 2 of 2 ids are the same: --task NAME"):
+        imported(Path("a.csv"), Path("b.csv"))
+
+
 def test_values_that_are_not_the_metric_are_no_scores() -> None:
     loss = kit.lm_eval(
         Path("a"), "a", [-3.0, -5.0], metric="perplexity", reported=math.exp(4.0), higher=False

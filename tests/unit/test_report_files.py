@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +13,10 @@ from harness.report import files, index, subjects
 from harness.report.build import build
 from harness.report.subjects import Subject
 from harness.results.run_scores import verdicts
+from harness.workflows import report
 from harness.workflows.import_logs import from_options
 from harness.workflows.options.import_logs import ImportOptions
+from harness.workflows.options.report import ReportOptions
 from tests.e2e import import_kit as kit
 from tests.report_data import make
 
@@ -52,10 +57,42 @@ def test_a_system_that_joins_the_stored_ones_joins_their_report() -> None:
     assert _about(Path("reports/sums.html")) == {("sums", name) for name in "abc"}
 
 
+def test_tables_stand_beside_the_page_of_the_same_runs() -> None:
+    _import("a", "b")
+    _import("c", "d", results="elsewhere")
+    here, there = (ReportOptions(results=Path(folder)) for folder in ("results", "elsewhere"))
+    first = report.from_options(replace(here, format="html,md,csv")).files
+    assert [file.name for file in first] == ["report.html", "report.md", "report.csv"]
+    before = [file.read_bytes() for file in first]
+    second = report.from_options(replace(there, format="html,md,csv")).files
+    assert [file.name for file in second] == ["report-2.html", "report-2.md", "report-2.csv"]
+    assert report.from_options(replace(there, format="md")).files == (second[1],)
+    assert [file.read_bytes() for file in first] == before
+
+
 def test_a_report_of_another_results_folder_is_kept() -> None:
     before = _import("a", "b").read_bytes()
     assert _import("c", "d", results="elsewhere") == Path("reports/sums-2.html")
     assert Path("reports/sums.html").read_bytes() == before
+
+
+def test_fewer_runs_of_the_same_ids_in_another_results_folder_leave_the_report(tmp_path: Path) -> None:
+    own = make(tmp_path / "results", examples=4, seeds=1)[:3]
+    out = files.named("t")
+    ids = [run.name for run in own]
+    build(tmp_path / "results", out, run_ids=ids, verdicts=verdicts(own), title="t")
+    other = tmp_path / "other" / "runs" / own[0].name
+    shutil.copytree(own[0], other)
+    record = json.loads((other / "run.json").read_text("utf-8"))
+    (other / "run.json").write_text(
+        json.dumps(record | {"finished_at": "2027-01-01T00:00:00+00:00"}), "utf-8"
+    )
+    placed = files.place(tmp_path / "other", out, [other.name])
+    assert (placed.out, placed.kept) == (out.with_stem("t-2"), out)
+    assert placed.holds == "it holds 3 finished runs"
+    for folder in own[1:]:
+        shutil.rmtree(folder)
+    assert files.place(tmp_path / "results", out, ids[:1]).out == out
 
 
 def test_an_import_leaves_the_report_of_runs_and_says_what_that_is_about(tmp_path: Path) -> None:

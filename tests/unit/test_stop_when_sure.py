@@ -221,6 +221,18 @@ def test_a_failed_recipe_does_not_stop_the_others(
     assert [r.status for r in done.outcome.records] == ["failed", "done", "done"]
 
 
+def test_answers_that_a_failed_recipe_lacks_are_not_said_to_be_needless(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    file = task / "task.yaml"
+    file.write_text(file.read_text("utf-8").replace("corpus: corpus/", ""), "utf-8")
+    engine.answer = "red"
+    done = session(task, tmp_path, recipes=("zero_shot", "few_shot", "bm25_rag"))
+    assert [record.status for record in done.outcome.records] == ["done", "done", "failed"]
+    assert done.exit_code == 3
+    assert done.early == ()
+
+
 def test_a_label_curve_and_fresh_runs_need_every_answer(
     task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:

@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from harness.core.errors import ConfigError
+from harness.core.recipes import load
 from harness.core.values import Request
 from harness.results import tunings
 from harness.results.trials import read as read_trials
+from harness.search.recipe_file import write_beside
 from harness.workflows import run
 from harness.workflows.options.run import RunOptions
 from tests.conftest import Harness, edit_task
@@ -72,6 +74,57 @@ def test_the_same_command_asks_nothing_again_and_a_larger_budget_goes_on(
     assert more.tuning is not None
     assert more.tuning.arms[0].trials == 6
     assert len(tunings.read(Path("results"))) == 1
+
+
+def test_a_recipe_that_was_edited_or_that_another_search_found_is_kept(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(**more: Any) -> Path:
+        done = session(tiny_task, **more)
+        assert done.tuning is not None
+        (arm,) = done.tuning.arms
+        assert [summary.recipe for summary in done.verdicts[0].summaries] == [Path(arm.recipe_file).stem]
+        return Path(arm.recipe_file)
+
+    serve(monkeypatch)
+    first = found()
+    assert found() == first, "the same search has one file"
+    assert found(tune=6) == first
+    text = first.read_text("utf-8")
+    other = found(limit=2)
+    assert other.stem == f"{first.stem}_2"
+    assert first.read_text("utf-8") == text
+    first.write_text(text.replace(RULE, f"{RULE} Please."), "utf-8")
+    assert found(tune=6).stem == f"{first.stem}_3"
+    assert "Please." in first.read_text("utf-8")
+
+
+def test_a_recipe_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half of one would count as edited, and be kept."""
+    file = write_beside(load("zero_shot"), tmp_path / "found.yaml", "Found in study s, trial 1 of 2", "s")
+    before = file.read_bytes()
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", dies)
+    with pytest.raises(KeyboardInterrupt):
+        write_beside(load("few_shot"), file, "Found in study s, trial 2 of 2", "s")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("recipes", "settings", "noted"),
+    [("few_shot", (), True), ("zero_shot", ("program.constrain=true",), True), ("zero_shot", (), False)],
+)
+def test_a_prompt_recipe_that_is_not_the_arms_default_is_named(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch, recipes: str, settings: tuple[str, ...], noted: bool
+) -> None:
+    serve(monkeypatch)
+    done = session(tiny_task, tune=1, recipes=recipes, settings=settings)
+    assert done.tuning is not None
+    said = [note for note in done.tuning.notes if f"not the program of {recipes}" in note]
+    assert bool(said) == noted
 
 
 def test_a_killed_search_goes_on_where_it_was(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +206,19 @@ def test_a_bad_budget_is_refused_before_anything_is_asked(
     engine = serve(monkeypatch)
     with pytest.raises(ConfigError, match=message):
         session(tiny_task, tune=tune)
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize(
+    "more", [{"stop_when_sure": True, "frugal": True}, {"report": Path("taken") / "report.html"}]
+)
+def test_options_that_do_not_fit_are_refused_before_anything_is_asked(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    engine = serve(monkeypatch)
+    Path("taken").write_text("a file", "utf-8")
+    with pytest.raises(ConfigError, match="leave out one|is no folder"):
+        session(tiny_task, **more)
     assert engine.asked == []
 
 

@@ -109,6 +109,18 @@ def arms(
     return [_arm(family, own, is_default=is_default) for family, own in fitting.items()], left_out
 
 
+def not_as_named(starts: Sequence[Recipe]) -> list[str]:
+    """A sentence if the prompt arm begins elsewhere than the recipes that were named."""
+    of_prompt = [one for one in starts if families.of_recipe(one.config()) == "prompt"]
+    other = [one.name for one in of_prompt if not prompts.is_plain(one)]
+    if not other:
+        return []
+    return [
+        f"the prompt arm's default is the plain prompt, not the program of {', '.join(dict.fromkeys(other))}: the search "
+        "varies instructions, hint, demonstrations and decoding by itself"
+    ]
+
+
 def _arm(family: Family, own: Sequence[Recipe], *, is_default: bool) -> Arm:
     if family == "prompt":
         starts = {str(one.base.identity()): prompts.as_prompt_opt(one, "prompt_opt") for one in own}

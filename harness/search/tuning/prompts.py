@@ -32,6 +32,12 @@ def as_prompt_opt(recipe: Recipe, name: str) -> Recipe:
     return replace(recipe, name=name, program=build("programs", "prompt_opt"))
 
 
+def is_plain(recipe: Recipe) -> bool:
+    """Whether the arm's default asks what the recipe asks."""
+    plain = (build("programs", "zero_shot"), build("programs", "prompt_opt"))
+    return recipe.program.identity() in [program.identity() for program in plain]
+
+
 def prompt_space(recipe: Recipe, task: Task, model: str, *, proposes: bool, evolves: bool = False) -> Space:
     """What the prompt arm may choose from.
 
