@@ -7,7 +7,7 @@ In a run's folder `cell.json` comes first, samples as they are answered, `run.js
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -225,7 +225,7 @@ class ResultsFolder:
         names = [path.name for path in self.run_folders()]
         matching = [one for one in names if one == name] or [one for one in names if one.startswith(name)]
         if not matching:
-            raise ConfigError(f"no run '{name}' in {self.path}", remedy=nearest(name, names) if names else "")
+            raise ConfigError(f"no run '{name}' in {self.path}", remedy=nearest_run(name, names))
         if len(matching) > 1:
             more = f" and {len(matching) - SHOWN_RUNS} more" if len(matching) > SHOWN_RUNS else ""
             raise ConfigError(
@@ -234,6 +234,14 @@ class ResultsFolder:
         run = self.run(matching[0])
         guarded.run_folder(run.path)
         return run
+
+
+def nearest_run(name: str, known: Sequence[str]) -> str:
+    """What to type instead of an id that no run has: ids that hold the name, such as a recipe's, or the nearest."""
+    inside = [one for one in known if name in one][:SHOWN_RUNS]
+    if inside:
+        return f"runs with it in their id: {', '.join(inside)}"
+    return nearest(name, known) if 0 < len(known) <= 30 else "list them with: harness ls"
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def test_db_rebuild_and_export(harness: Command, results: Path, tmp_path: Path) 
     ("words", "says"),
     [
         (("show", "support_tickets-lara"), "no run 'support_tickets-lara'"),
+        (("show", "few_shot"), "runs with it in their id: "),
         (("show", "support_tickets"), "matches 9 runs"),
         (("show", "support_tickets-few", "--example", "nope"), "no example 'nope'"),
         (("compare", "support_tickets-few", "handbook_qa-few"), "the runs differ in task"),

@@ -50,14 +50,17 @@ def render(info: Info) -> Markup:
 def _one(group: TaskGroup, triage: Triage) -> Markup:
     shares = html(_SHARES, sentence=triage.sentence, shares=triage.shares)
     outcomes = compare(triage.predictions, group.verdict) if group.verdict is not None else ()
+    ran = {summary.recipe for summary in group.verdict.summaries} if group.verdict is not None else set()
     return shares + components.table(
-        _table(triage.predictions, {outcome.recipe: outcome for outcome in outcomes})
+        _table(triage.predictions, {outcome.recipe: outcome for outcome in outcomes}, ran)
     )
 
 
-def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutcome]) -> components.Table:
+def _table(
+    predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutcome], ran: set[str]
+) -> components.Table:
     rows = [
-        [components.TableCell(text=recipe), *_cells(prediction, outcomes.get(recipe))]
+        [components.TableCell(text=recipe), *_cells(prediction, outcomes.get(recipe), ran=recipe in ran)]
         for prediction in predictions
         for recipe in prediction.recipes
     ]
@@ -72,10 +75,13 @@ def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutc
     )
 
 
-def _cells(prediction: Prediction, outcome: ForecastOutcome | None) -> list[components.TableCell]:
+def _cells(
+    prediction: Prediction, outcome: ForecastOutcome | None, *, ran: bool
+) -> list[components.TableCell]:
     cell = components.TableCell(text=prediction.words, note=prediction.because)
     if outcome is None:
-        return [cell, components.TableCell(text="–", note="not run"), components.TableCell(text="–")]
+        why = "zero_shot not run" if ran else "not run"
+        return [cell, components.TableCell(text="–", note=why), components.TableCell(text="–")]
     ends = components.interval(formatting.signed(outcome.low), formatting.signed(outcome.high))
     word = {True: "yes", False: "no", None: "open"}[outcome.agrees]
     return [

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.core.errors import ConfigError, nearest
+from harness.core.errors import ConfigError
 from harness.results import example_labels
 from harness.results.database.store import Store
+from harness.results.folder import nearest_run
 from harness.results.records.run import RunRecord
 from harness.results.run_files import JsonLine
 
@@ -84,8 +85,7 @@ def find(store: Store, name: str) -> RunRow:
             f"'{name}' matches {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6])
         )
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
-    remedy = nearest(name, known) if 0 < len(known) <= 30 else "list them with: harness ls"
-    raise ConfigError(f"no run '{name}'", remedy=remedy)
+    raise ConfigError(f"no run '{name}'", remedy=nearest_run(name, known))
 
 
 def sample(store: Store, run: RunRow, name: str) -> JsonLine:
