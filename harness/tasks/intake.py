@@ -80,7 +80,9 @@ def read(data: str, wish: Wish) -> Intake:
     if (by := split_names.column(given["train"]) if set(given) == {"train"} else None) is not None:
         given = split_names.divided(given["train"], by)
         counts = ", ".join(f"{len(part):,} {split}" for split, part in given.items())
-        notes.append(f"splits: as column '{by}' names them: {counts}")
+        lacking = " and ".join(split for split in ("dev", "test") if split not in given)
+        rest = f"; {lacking} cut from train" if lacking else ""
+        notes.append(f"splits: as column '{by}' names them: {counts}{rest}")
     parts = {split: _thinned(part, wish.limit_rows) for split, part in given.items()}
     everything = [located for part in parts.values() for located in part]
     if not everything:
