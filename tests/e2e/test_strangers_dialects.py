@@ -87,6 +87,12 @@ def test_a_column_that_names_the_splits_is_kept_to(column: str) -> None:
     assert "Test" not in done.first.question
 
 
+def test_a_split_that_the_column_does_not_name_is_cut_from_train() -> None:
+    write_jsonl("two.jsonl", [{**row, "split": "train" if i < 22 else "test"} for i, row in enumerate(ROWS)])
+    printed = harness("init", "two.jsonl")
+    assert "splits: as column 'split' names them: 22 train, 8 test; dev cut from train" in printed
+
+
 def test_a_json_file_with_a_list_for_each_split() -> None:
     Path("divided.json").write_text(json.dumps({"train": ROWS[:20], "test": ROWS[20:]}), "utf-8")
     done = walk("divided.json")
