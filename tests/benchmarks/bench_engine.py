@@ -44,7 +44,7 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 @pytest.mark.filterwarnings("ignore")  # those of the peers
-@pytest.mark.parametrize("kind", ["few_shot", "zero_shot", "rag"])
+@pytest.mark.parametrize("kind", ["few_shot", "zero_shot", "rag", "handbook"])
 @pytest.mark.parametrize("peer", ["transformers_generate", "lm_eval_generate"])
 def test_speed(model: LanguageModel, kind: str, peer: str) -> None:
     asked = peers.requests(model, kind, COUNT, LIMIT)

@@ -10,6 +10,8 @@ import torch
 
 from harness.core.protocols import LanguageModel
 from harness.core.values import Message, Request
+from harness.methods.programs.rag import Rag
+from harness.tasks.load import load
 
 _ITEMS = (
     "invoice",
@@ -56,7 +58,8 @@ def ticket(rng: random.Random) -> tuple[str, str]:
 
 
 def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
-    """Messages of `count` requests: `few_shot` (8 shots), `zero_shot`, or `rag` (3 passages each)."""
+    """Messages of `count` requests: `few_shot` (8 shots), `zero_shot`, `rag` (3 passages each, drawn), or `handbook`
+    (3 passages each, found by BM25 and shown in one order)."""
     rng = random.Random(0)
     if kind == "few_shot":
         shots = [ticket(rng) for _ in range(8)]
@@ -66,6 +69,8 @@ def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
         return [(*before, Message("user", ticket(rng)[0])) for _ in range(count)]
     if kind == "zero_shot":
         return [(Message("system", _TASK), Message("user", ticket(rng)[0])) for _ in range(count)]
+    if kind == "handbook":
+        return handbook(count)
     passages = [" ".join(ticket(rng)[0] for _ in range(rng.randint(4, 7))) for _ in range(60)]
     return [
         (
@@ -77,6 +82,13 @@ def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
         )
         for _ in range(count)
     ]
+
+
+def handbook(count: int) -> list[tuple[Message, ...]]:
+    """The first questions of handbook_qa's test split: 96 documents, three passages each, `order: shared`."""
+    task = load("handbook_qa")
+    prompter = Rag(order="shared").prepare(task, task.splits["train"], 0)
+    return [prompter(example).messages for example in task.splits["test"][:count]]
 
 
 def requests(model: LanguageModel, kind: str, count: int, limit: int) -> list[Request]:
