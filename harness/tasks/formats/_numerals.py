@@ -51,7 +51,7 @@ _SIGN_WORD = re.compile(
     re.IGNORECASE,
 )
 _PARTS_OF_SIGN_WORDS = ("inus ", "egative ", "oins ", "enos ", "eno ")
-"""One of them is in every ASCII text that holds a sign in words: quicker than the expression."""
+"""Every ASCII text that holds a sign in words contains one of them: quicker than the expression."""
 _DASH_AS_MINUS = re.compile(r"(?<![\w)\]%°])(?<![0-9%] )–(?=[0-9.])")
 _VULGAR = re.compile(r"([0-9])?([¼-¾⅐-⅞↉])")
 _MARKS = str.maketrans({"٫": ".", "٬": "'", "％": "%", "⁄": "/", "∕": "/"})
@@ -200,14 +200,14 @@ def _value(match: re.Match[str], decimal: DecimalMark) -> float | None:
 
 
 def _shifted(value: float, tens: int) -> float:
-    """A number times a power of ten, as it is written: 6.02 × 10²³ is 6.02e23; whole where the number is."""
+    """A number times a power of ten, as it is written: 6.02 × 10²³ is 6.02e23; whole if the number is."""
     if isinstance(value, int) and tens >= 0:
         return value * _raised(10, tens)
     return float(Decimal(str(value)).scaleb(tens))
 
 
 def _raised(base: float, exponent: int) -> float:
-    """Base to the exponent; whole where both are, and exact for powers of ten."""
+    """Base to the exponent; whole if both are, and exact for powers of ten."""
     if base == 10 and exponent < 0:
         return float(f"1e{exponent}")
     if abs(exponent) > MOST_DIGITS or abs(base) > 10**MOST_DIGITS:
@@ -244,7 +244,8 @@ def _body(match: re.Match[str], decimal: DecimalMark) -> float | None:
 
 
 def digits(run: str, decimal: DecimalMark) -> str | None:
-    """Digits with marks between them as Python writes the number; None where the marks make none (`1.2.3`).
+    """Digits with marks between them as Python writes the number; None if the marks do not form one
+    (`1.2.3`).
 
     Two different marks: the last one is the decimal mark. One that occurs once and has three digits behind it, and one
     to three in front, is read as `decimal` says (`1,234`); otherwise it is the decimal mark (`1,5`).
