@@ -1,7 +1,7 @@
 """What each column of a table becomes: input, target, id, carried along in meta, or dropped, and why.
 
-Every column is kept as input unless it is an id, constant, the target or a copy of it. Nothing vanishes
-in silence: `harness init` prints the table of columns and reasons.
+Every column is kept as input unless it is an id, constant, the target or a copy of it. Nothing is dropped
+silently: `harness init` prints the table of columns and reasons.
 """
 
 from __future__ import annotations

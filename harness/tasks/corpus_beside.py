@@ -1,7 +1,7 @@
 """The corpus beside a data file: a folder of texts, or a table of documents, that a column of the rows names.
 
-Question answering data come as questions with the name of a document, and the documents next to them. Without
-the corpus, retrieval is left out of every comparison.
+Question-answering data often come as questions, each with the name of a document, with the documents next to
+them. Without the corpus, retrieval is left out of every comparison.
 """
 
 from __future__ import annotations

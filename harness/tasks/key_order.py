@@ -1,7 +1,9 @@
-"""One order of keys for whatever writes or shows an object: shots, targets, the schema in the prompt, the grammar.
+"""One order of keys for everything that writes or shows an object: shots, targets, the schema in the prompt,
+the grammar.
 
-A model that is held to a grammar writes keys in the order of the schema's `properties`; a model that learns from
-targets writes them as the targets do. Both are the order of train's targets where these share one, else the schema's.
+A model that is held to a grammar writes keys in the order of the schema's `properties`; a model that learns
+from targets writes them as the targets do. Both use the order of train's targets if these share one, else the
+schema's.
 """
 
 from __future__ import annotations

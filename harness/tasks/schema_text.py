@@ -1,4 +1,4 @@
-"""A JSON Schema as a prompt shows it: the shape of the answer, compact, with its values and descriptions.
+"""A JSON Schema as prompts show it: the shape of the answer, compact, with its values and descriptions.
 
 The notation is TypeScript's, which is shorter than JSON Schema and close to the JSON that it describes:
 

@@ -1,8 +1,8 @@
 """Numbers as people write them: their notations, what only looks like one, and its value.
 
-`1,234.5`, `1.234,5`, `1 234,5`, `1'234`, `1,00,000`, `3 1/2`, `½`, `3/4`, `10^{-3}`, `2 × 10⁵`, `5km`, `18元`, `50%`, `$5`,
-`1.5 million`, `1億2000万`, `\\frac{3}{4}`, `2√3`, `2π`, `minus 3`, digits of every script. A time, a date, a ratio, a version, the
-number in a name or beside a variable (`x + 3`) is none.
+`1,234.5`, `1.234,5`, `1 234,5`, `1'234`, `1,00,000`, `3 1/2`, `½`, `3/4`, `10^{-3}`, `2 × 10⁵`, `5km`, `18元`,
+`50%`, `$5`, `1.5 million`, `1億2000万`, `\\frac{3}{4}`, `2√3`, `2π`, `minus 3`, digits of every script. A time,
+a date, a ratio, a version, the number in a name or beside a variable (`x + 3`) does not count.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _SENTENCE = re.compile(r"(?<=[.!؟।])\s+|(?<=[。！])")
 _AROUND = " \t*_`#>\"'“”«»「」()[].,:;!。！：，"
 _MOST_LINES = 50
 _LONGEST = 200
-"""Characters of a line that may be a label alone."""
+"""The longest line, in characters, that may be a label alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,8 @@ class Choice(Format):
         return ()
 
     def _alone(self, text: str) -> str | None:
-        """The label that is the whole first line, or its whole first sentence; None where another stands alone, too.
+        """The label that is the whole first line, or its whole first sentence; None if another stands alone,
+        too.
 
         A letter must be the whole line: `B. Paris` is an item of a list.
         """

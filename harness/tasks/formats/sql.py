@@ -23,7 +23,7 @@ MAX_CHARS = 10_000
 MAX_DEPTH = 20
 """Brackets within brackets: each costs the parser many frames of the stack."""
 MAX_STARTS = 10
-"""How many words that may begin a statement are tried before extraction gives up."""
+"""Number of words that may begin a statement to try before extraction gives up."""
 
 # sqlglot logs a warning for each answer that it can only take as an unknown command.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
