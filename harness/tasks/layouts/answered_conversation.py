@@ -18,8 +18,7 @@ TOOLS = ("tools", "functions")
 
 @dataclass(frozen=True, kw_only=True)
 class AnsweredConversation(Layout):
-    """The messages reach the model as turns; the last one, or the question in a column of its own, is the
-    input."""
+    """The messages reach the model as turns; the last one, or the question in a column of its own, is the input."""
 
     title: ClassVar[str] = "conversations with an answer of their own"
 
