@@ -64,7 +64,7 @@ def file(path: Path, root: Path | None = None, *, limit: int = MAX_BYTES, what: 
     """`path`, once it is known to be a regular file of at most `limit` bytes.
 
     Args:
-        root: the folder that it must lie in, links followed and no hard link to outside; None for a file
+        root: the folder that it must be in, links followed and no hard link to outside; None for a file
             that the user named.
 
     Raises:
@@ -111,8 +111,8 @@ def holder(root: Path) -> Path:
 
 
 def of_results(path: Path) -> Path:
-    """A file of a results folder, before it is opened: regular, and no link out of the folder that it lies
-    in. A missing file is let through: the code that opens it knows what that means.
+    """A file of a results folder, before it is opened: regular, and not a link out of its folder. A missing
+    file is let through: the code that opens it knows what that means.
 
     Raises:
         ConfigError: it is a device, a pipe, or a link to somewhere else.

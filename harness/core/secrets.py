@@ -112,7 +112,7 @@ def _forms_of(value: str) -> Iterator[str]:
     yield from (value, secret, repr(secret)[1:-1], repr(secret.encode())[2:-1])
     yield from (json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret), quote(secret))
     raw = secret.encode("utf-8", "surrogatepass")
-    for before in range(3):  # base64 depends on how many bytes stand before it
+    for before in range(3):  # base64 depends on how many bytes come before it
         start, end = (0, 2, 3)[before], (before + len(raw)) * 8 // 6
         for altchars in (b"+/", b"-_"):
             yield base64.b64encode(b"\0" * before + raw, altchars).decode()[start:end]

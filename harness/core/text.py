@@ -16,7 +16,7 @@ _LINKS = re.compile(r"(?i)(@|:(?=//)|www(?=\.))")
 
 
 def whole(value: object) -> Any:
-    """A JSON value whose escaped halves of characters are put together, as RFC 8259 section 7 means them.
+    """A JSON value whose escaped halves of characters are joined, as RFC 8259 section 7 intends.
 
     Raises:
         ValueError: half a character stands alone: no UTF-8 file can hold it.

@@ -82,8 +82,8 @@ def load(
 
 
 def _let_go_of_file(network: Network) -> None:
-    """Copy the weights that quantization left alone out of the memory-mapped file. They are few, but any one
-    of them keeps the whole file in memory: 0.5 of the 0.9 GB that the bundled model takes in NF4.
+    """Copy the weights that quantization left unchanged out of the memory-mapped file. They are few, but any
+    one of them keeps the whole file in memory: 0.5 of the 0.9 GB that the bundled model takes in NF4.
     """
     from harness.models.layers.out_of_memory import release
 

@@ -46,7 +46,7 @@ class Answer:
 
 
 EXACT: Spec = {"kind": "exact", "normalise": False}
-"""In code every character counts: SQuAD's normalisation drops punctuation, case and articles."""
+"""In code every character counts: SQuAD's normalization drops punctuation, case and articles."""
 
 
 def scorer_name(spec: Spec) -> str:

@@ -29,7 +29,7 @@ GUESSING = ("json", "csv")
 
 
 def files(folder: Path, split: str, config: str | None) -> list[Path] | None:
-    """The files of a split where all are text whose types would be guessed; None if the library must read
+    """The files of a split if all are text whose types would be guessed; None if the library must read
     them: it declares their types, they bring their own, or the split is a part of one (`train[:10%]`).
 
     Raises:

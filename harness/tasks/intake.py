@@ -1,4 +1,4 @@
-"""The user's data as labelled examples by split, with everything that was guessed on the way, for `init`."""
+"""The user's data as labeled examples by split, with everything that was guessed on the way, for `init`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Intake:
 
 
 def read(data: str, wish: Wish) -> Intake:
-    """Every labelled row of the user's data.
+    """Every labeled row of the user's data.
 
     Raises:
         ConfigError: unreadable data, no rows, or columns that cannot be assigned.

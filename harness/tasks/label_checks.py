@@ -59,7 +59,7 @@ def unseen_labels(task: Task) -> Iterable[Problem]:
 
 
 def indistinct(task: Task) -> Iterable[Problem]:
-    """Answers that leave nothing to tell apart, and labels that differ in spelling alone."""
+    """Answers that leave nothing to distinguish, and labels that differ only in spelling."""
     only = degenerate.one_answer(example.target for example in task.splits["test"])
     if only is not None:
         yield problem("warning", "answers", degenerate.about_one_answer(only, "every test row"), ())

@@ -7,7 +7,7 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 
 REPEATS = 5
-"""A value must stand for this many rows on average: a text seen once having one answer means nothing."""
+"""A value must occur in this many rows on average: a text seen once having one answer means nothing."""
 MOST_COLUMNS = 12
 """Number of columns that are tried in pairs."""
 

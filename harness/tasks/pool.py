@@ -1,4 +1,4 @@
-"""The rows that `init` draws splits from: labelled, complete, and not many times more than are used."""
+"""The rows that `init` draws splits from: labeled, complete, and not many times more than are used."""
 
 from __future__ import annotations
 

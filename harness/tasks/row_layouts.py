@@ -1,4 +1,4 @@
-"""Rows → examples: by the task's `map`, or by a layout that is recognised and named in the log."""
+"""Rows → examples: by the task's `map`, or by a layout that is recognized and named in the log."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SEED = 0
 def sample(examples: Sequence[Example], size: int | None, seed: int = SEED) -> tuple[Example, ...]:
     """`size` of the examples, in their given order; None means all of them.
 
-    Labels have their share of the sample, or, where there are no labels, groups have. A larger sample
+    Labels have their share of the sample, or, if there are no labels, groups do. A larger sample
     contains every smaller one.
     """
     if size is None or size >= len(examples):

@@ -51,7 +51,7 @@ def items(examples: Sequence[Example], template: str | None = None) -> list[Item
 def _ties(example: Example, template: str | None) -> tuple[Hashable, ...]:
     ties: list[Hashable] = [] if example.group is None else [("group", example.group)]
     if template:
-        with contextlib.suppress(ConfigError):  # said, with its line, when the template is checked
+        with contextlib.suppress(ConfigError):  # reported, with its line, when the template is checked
             ties.append(("asked", as_asked(example, templates.render(template, example.input))))
     return tuple(ties)
 

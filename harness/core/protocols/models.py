@@ -123,7 +123,7 @@ class Engine(Protocol):
 
     @property
     def answers_in_context(self) -> bool:
-        """Whether an answer takes room in the context behind its prompt."""
+        """Whether an answer takes room in the context after its prompt."""
 
     @property
     def batch_size(self) -> int | None:

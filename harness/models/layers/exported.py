@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def rebuilt(network: Network, *, adapters: bool = True, device: torch.device | str | None = None) -> Network:
-    """A plain network of the same class, made as `from_pretrained` makes one, that shares the weights which
-    need no change. `network` is left unchanged.
+    """A plain network of the same class, built as `from_pretrained` does, that shares the weights which need
+    no change. `network` is left unchanged.
 
     Args: adapters: merge them; if False, the result is the base under them.
         device: where its weights are put; by default where they are.

@@ -7,7 +7,8 @@ from the last marker.
    There, the first number counts; otherwise the last sentence that holds a number is searched.
 2. In an equation, the side that is one number is the answer: 7 in `3 + 4 = 7` and in `7 = 3 + 4`.
 3. Alternatives and ranges (`7 or 8`, `10-15`, `7 and 8`) are ambiguous.
-4. One value, however often, is the answer; of several the first behind the last "so", "therefore", "is", … is.
+4. One value, however often, is the answer; of several, the first after the last "so", "therefore", "is", …
+is.
 5. Anything else is ambiguous. Times, dates, versions, footnotes, list numbers and denied numbers ("not 7")
 are not candidates.
 """
@@ -59,7 +60,7 @@ def answer_number(text: str, decimal: DecimalMark) -> float | Invalid | None:
 
 
 def _first(text: str, decimal: DecimalMark) -> float | Invalid | None:
-    """The first number behind a marker, unless it is one of several alternatives or part of an equation."""
+    """The first number after a marker, unless it is one of several alternatives or part of an equation."""
     for sentence in _SENTENCE.split(text):
         numbers = [number for number in _candidates(sentence, decimal) if number.value is not None]
         if numbers:
@@ -156,7 +157,7 @@ def _by_equation(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
 
 
 def _is_sum(sentence: str, side: Sequence[Numeral]) -> bool:
-    """Whether an operator stands between the first two numbers of one side."""
+    """Whether there is an operator between the first two numbers of one side."""
     return len(side) > 1 and (
         (side[1].text[:1] in "+-" and not sentence[side[0].end : side[1].start].strip())
         or _OPERATOR.fullmatch(sentence, side[0].end, side[1].start) is not None

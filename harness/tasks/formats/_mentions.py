@@ -58,7 +58,7 @@ class Mentions:
 
 
 class Occurrence(NamedTuple):
-    """One place where a label stands in a text."""
+    """One place where a label occurs in a text."""
 
     label: str
     start: int
@@ -67,10 +67,11 @@ class Occurrence(NamedTuple):
 
 
 def occurrences(text: str, labels: tuple[str, ...], ignore_case: bool) -> list[Occurrence]:
-    """Where the labels stand in a `simplified` text as words of their own; a longer label hides a shorter one inside it.
+    """Where the labels occur in a `simplified` text as separate words; a longer label hides a shorter one
+    inside it.
 
-    A label of one letter that is a word in some language (`A`, `в`) is looked for in its own case, and not where it is
-    the article or pronoun of a sentence.
+    A label of one letter that is a word in some language (`A`, `в`) is looked for in its own case, and not if
+    it is an article or pronoun in a sentence.
     """
     pattern, names = _compiled(labels, ignore_case)
     every: list[Occurrence] = []
@@ -133,7 +134,7 @@ def _compiled(labels: tuple[str, ...], ignore_case: bool) -> tuple[regex.Pattern
 
 
 def _guarded(label: str, ignore_case: bool, separated: bool) -> str:
-    """A label with what must not stand on either side of it.
+    """A label with what must not be on either side of it.
 
     Args:
         separated: whether the labels differ in more than what stands between their words.
@@ -147,13 +148,13 @@ def _guarded(label: str, ignore_case: bool, separated: bool) -> str:
         left, right = _sides_of_letter(label)
         before, after = before + left, after + right
     if label.casefold() == "no":
-        # "There is no doubt": a determiner.
+        # "There is no doubt": here "no" is a determiner.
         body = rf"(?:(?<![\w,]\s){body}|{body}(?!\s(?!{_CONJUNCTIONS})[a-z]))"
     return f"{before}{body}{after}"
 
 
 def _sides(label: str) -> tuple[str, str]:
-    """What must not stand before a label and behind it, whatever its length."""
+    """What must not precede or follow a label of any length."""
     first, last = label[:1], label[-1:]
     before = after = ""
     if first.isalnum() and not is_unspaced(first):
@@ -171,7 +172,7 @@ def _sides(label: str) -> tuple[str, str]:
 
 
 def _sides_of_letter(letter: str) -> tuple[str, str]:
-    """What must not stand beside a label of one letter, besides."""
+    """What else must not be next to a label of one letter."""
     before, after = r"(?<!\w['’])", rf"(?!\p{{M}}|['’-]\w|-(?!\w){_article(letter)})"
     for script, exempt in _OWN_SCRIPT:
         if regex.match(script, letter):

@@ -247,8 +247,8 @@ def digits(run: str, decimal: DecimalMark) -> str | None:
     """Digits with marks between them as Python writes the number; None if the marks do not form one
     (`1.2.3`).
 
-    Two different marks: the last one is the decimal mark. One that occurs once and has three digits behind it, and one
-    to three in front, is read as `decimal` says (`1,234`); otherwise it is the decimal mark (`1,5`).
+    Two different marks: the last one is the decimal mark. One that occurs once and has three digits after it,
+    and one to three before it, is read as `decimal` says (`1,234`); otherwise it is the decimal mark (`1,5`).
     """
     marks = re.findall(r"[^0-9]", run)
     if not marks:

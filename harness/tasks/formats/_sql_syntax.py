@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 COMMA_BEHIND_COLUMNS = ("bigquery", "snowflake", "databricks", "spark", "clickhouse")
-"""Dialects that allow a comma behind the last column."""
+"""Dialects that allow a comma after the last column."""
 COMMA_ANYWHERE = ("clickhouse",)
 """Dialects in which `(1,)` is a tuple."""
 
@@ -93,7 +93,7 @@ def _connection() -> DuckDBPyConnection:
 
 
 def _commas(tokens: list[Token], dialect: str) -> str:
-    """A comma that nothing follows, or nothing precedes."""
+    """The first comma with nothing after it, or nothing before it."""
     clauses: list[TokenType | None] = [None]  # of each open bracket, the clause at hand
     for i, token in enumerate(tokens):
         kind = token.token_type

@@ -16,7 +16,7 @@ from harness.tasks.formats._conclusion import MOST_READ, after_markers
 from harness.tasks.formats._mentions import DASHES, leading, mentions
 
 NAMED = 4
-"""Candidates that are named when an answer is ambiguous."""
+"""The most candidates that are named when an answer is ambiguous."""
 _SENTENCE = re.compile(r"(?<=[.!؟।])\s+|(?<=[。！])")
 _AROUND = " \t*_`#>\"'“”«»「」()[].,:;!。！：，"
 _MOST_LINES = 50

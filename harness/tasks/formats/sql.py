@@ -90,8 +90,8 @@ class Sql(Format):
         return bool(_START.search(text))
 
     def extract(self, text: str) -> Parsed | Invalid | None:
-        """The last code fence that parses; else, behind the last "the answer is" or anywhere, the first stretch that
-        does, ending as late as it can."""
+        """The last code fence that parses; else, after the last "the answer is" or anywhere, the first
+        stretch that does, as long as possible."""
         fenced = _extract.last_valid(_extract.fences(text), self.parse)
         if fenced is not None:
             return fenced

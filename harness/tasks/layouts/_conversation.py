@@ -145,7 +145,7 @@ def parse(messages: object, located: Located, *, column: str) -> list[Turn]:
 
 
 def merged(turns: Iterable[Turn]) -> tuple[Message, ...]:
-    """User and assistant messages in alternation: tools speak as the user, neighbours are joined."""
+    """User and assistant messages in alternation: tools speak as the user, neighbors are joined."""
     messages: list[Message] = []
     for turn in turns:
         role: Literal["user", "assistant"] = "assistant" if turn.role == "assistant" else "user"

@@ -80,7 +80,7 @@ def _is_openai(row: Row) -> bool:
 
 
 def _prompt(located: Located) -> Any:
-    """What stands before the answers; an empty list if they carry it themselves."""
+    """What comes before the answers; an empty list if they carry it themselves."""
     row = located.row
     if _is_openai(row):
         return row["input"].get("messages", [])
