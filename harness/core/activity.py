@@ -1,4 +1,4 @@
-"""Shows that something which takes more than a second is at work: a spinner, or lines in a log."""
+"""Shows that an operation that takes more than a second is in progress: a spinner, or lines in a log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Activity:
         self.began = time.monotonic()
 
     def now(self, what: str) -> None:
-        """Say what is done from here on."""
+        """Say what is being done from now on."""
         self.what = what
 
     @property
@@ -34,7 +34,8 @@ class Activity:
 def working(what: str) -> Iterator[Activity]:
     """Show `what` on stderr while the body runs, once that takes more than a second.
 
-    On a terminal it is one line that is redrawn; elsewhere a line after a second and every ten.
+    On a terminal it is one line that is redrawn; elsewhere, a line after one second and then every ten
+    seconds.
     """
     activity, done = Activity(what), threading.Event()
     thread = threading.Thread(target=_show, args=(activity, done), daemon=True)
@@ -60,7 +61,7 @@ def _show(activity: Activity, done: threading.Event) -> None:
 def _spin(activity: Activity, done: threading.Event) -> None:
     from rich.text import Text
 
-    # A text of Rich's: plain strings are markup to a spinner, whatever the console says.
+    # A Rich `Text`: to a spinner plain strings are markup, whatever the console's setting.
     with terminal.console(stderr=True).status(Text(activity.text)) as status:
         while not done.wait(QUIET_SECONDS):
             status.update(Text(activity.text))

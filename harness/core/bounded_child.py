@@ -1,7 +1,8 @@
-"""A child process that evaluates what strangers wrote, with limits on time and memory; it ends when its input does.
+"""A child process that evaluates untrusted input, with limits on time and memory; it ends when its input
+ends.
 
-It is asked by one message and answers by one: a pickled request goes down, JSON comes back, so that nothing from the
-child can run here. A child that does not come back in time is ended, and the next question starts another.
+One message asks and one answers: a pickled request goes down, JSON comes back, so that nothing from the child
+can run here. A child that does not answer in time is ended, and the next request starts another.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ PATIENCE = 3
 _KEPT = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "PYTHONHASHSEED", "TMPDIR", "VIRTUAL_ENV"),
 )
-"""The child needs no key, so it is given none."""
+"""The child needs no keys, so it gets none."""
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Each thread of a numerical library takes address space, which is limited."""
 _LENGTH = struct.Struct("!Q")
@@ -39,7 +40,7 @@ class Child:
 
     Args:
         module: what the child imports.
-        function: takes a request, returns what JSON can say, and calls `limit_time` before each piece of work.
+        function: takes a request, returns a JSON value, and calls `limit_time` before each piece of work.
         megabytes: MiB that the child may take beyond what it starts with.
     """
 
@@ -64,8 +65,8 @@ class Child:
         return self._process.poll() is None
 
     def answer(self, request: object, seconds: float) -> JsonValue:
-        """What the child says to a request; None, and the child is ended, where it does not within `seconds` of processor
-        time, which a busy machine gives it in `PATIENCE` times as many."""
+        """The child's answer to a request; None, and the child is ended, if it does not answer within
+        `seconds` of processor time, which a busy machine gives it in `PATIENCE` times as many."""
         until = time.monotonic() + PATIENCE * seconds + (STARTING if self._first else 0)
         try:
             _send(self._process.stdin, pickle.dumps(request))
@@ -84,7 +85,7 @@ class Child:
 
 
 def serve(module: str, function: str, megabytes: int) -> None:
-    """What the child does: answer what comes in, until nothing does."""
+    """The child's main loop: answer each request until input ends."""
     answer: Callable[[object], object] = getattr(import_module(module), function)
     _limit_memory(megabytes)
     read, write = sys.stdin.buffer, sys.stdout.buffer
@@ -98,7 +99,8 @@ def serve(module: str, function: str, megabytes: int) -> None:
 
 
 def limit_time(seconds: float) -> None:
-    """In the child: it ends itself where it computes for longer from now on, whoever waits for it."""
+    """In the child: it ends itself if it computes for longer than this from now on, whether or not anyone
+    waits."""
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -115,7 +117,7 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _address_space() -> int:
-    """Bytes of address space that this process has; 0 where the system does not say."""
+    """Bytes of address space that this process has; 0 if the system does not say."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
@@ -129,7 +131,7 @@ def _send(stream: IO[bytes] | None, data: bytes) -> None:
 
 
 def _receive(stream: IO[bytes] | None, until: float) -> bytes | None:
-    """One message; None where it does not come in time."""
+    """One message; None if it does not come in time."""
     assert stream is not None
     number, wanted, data = stream.fileno(), _LENGTH.size, bytearray()
     while len(data) < wanted:
@@ -144,7 +146,7 @@ def _receive(stream: IO[bytes] | None, until: float) -> bytes | None:
 
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    """End a child; one of the process that this one was forked from is not its own to end."""
+    """End a child, unless it belongs to the process that this one was forked from."""
     if os.getpid() != owner:
         return
     process.kill()

@@ -1,4 +1,4 @@
-"""One spelling for the several that Unicode has: what formats, scorers and retrieval compare.
+"""One spelling for the several that Unicode allows: the form that formats, scorers and retrieval compare.
 
 Texts in plain ASCII pass through unchanged and cost nothing.
 """
@@ -15,9 +15,9 @@ MINUS = "\u2212\ufe63\uff0d\u2796"
 _INVISIBLE = frozenset(
     "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
-"""Soft hyphens, zero-width characters and direction marks: nobody sees them."""
+"""Soft hyphens, zero-width characters and direction marks, which are invisible."""
 _COMPATIBLE = ((0x2080, 0x2089), (0xFB00, 0xFB06), (0xFB50, 0xFDFF), (0xFE70, 0xFEFC), (0xFF01, 0xFFEE))
-"""Digits set low (`H₂O`), ligatures, Arabic presentation forms, full-width and half-width forms."""
+"""Subscript digits (`H₂O`), ligatures, Arabic presentation forms, full-width and half-width forms."""
 _VOWEL_MARKS = (
     (0x0591, 0x05BD), (0x05BF, 0x05BF), (0x05C1, 0x05C2), (0x05C4, 0x05C5), (0x05C7, 0x05C7),
     (0x0640, 0x0640), (0x064B, 0x0652), (0x0656, 0x065F), (0x0670, 0x0670), (0x06D6, 0x06DC),

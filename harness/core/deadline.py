@@ -1,10 +1,12 @@
-"""An end to work on one foreign thing, in time and in memory: an answer, a schema, a file. It holds in any thread.
+"""A limit in time and memory for work on one untrusted input: an answer, a schema, a file. It works in any
+thread.
 
-A timer of the system (SIGALRM) rings in the main thread only, and a process of its own costs more than most answers. So
-one thread watches, and has Python raise `TooLongError` in the thread that is over its time: within Python code, that is;
-what computes in C (regular expressions, JSON) has bounds of its own where it is called. Time is the thread's own on the
-processor, so that a busy machine, or waiting for a child, is nobody's fault. Memory is what the process grows by, seen at each look:
-Python code cannot take much between two of them, and what C code takes at once is bounded where it is called.
+A system timer (SIGALRM) fires in the main thread only, and a separate process costs more than most answers.
+So one thread watches, and makes Python raise `TooLongError` in a thread that exceeds its time. This works
+within Python code only; code that computes in C (regular expressions, JSON) is bounded separately where it is
+called. Time is the thread's own processor time, so that a busy machine, or waiting for a child, does not
+count. Memory is the growth of the process, measured at each look: Python code cannot take much between two
+looks, and what C code takes at once is bounded where it is called.
 """
 
 from __future__ import annotations
@@ -20,22 +22,23 @@ TICK = 0.1
 """Seconds between two looks of the watcher."""
 _STATM = Path("/proc/self/statm")
 BUSY = 0.05
-"""Seconds that a thread computed between two looks where growth is its own, not that of another thread."""
+"""If a thread computed this many seconds between two looks, growth is its own, not that of another thread."""
 SURE = 0.01
-"""Seconds before its end in which a thread is still sure not to be rung."""
+"""Seconds before its limit during which a thread is still certain not to be interrupted."""
 
 
 class TooLongError(Exception):
-    """The work was not done in time. Not to be raised or caught but by `within`'s caller."""
+    """The work was not done in time. Only the caller of `within` may raise or catch it."""
 
 
 class TooLargeError(TooLongError):
-    """The work took too much memory. As `TooLongError`, which it is caught as where nobody asks which."""
+    """The work took too much memory. A subclass of `TooLongError`, so that one handler catches both."""
 
 
 class _Slot:
-    """What one thread is at: until when, by its own clock, by how many bytes the process may grow, and whether it was
-    rung. `base` is the size of the process and the thread's clock at the watcher's first look."""
+    """The state of one thread: until when it may run, by its own clock, by how many bytes the process may
+    grow, and whether it was interrupted. `base` is the size of the process and the thread's clock at the
+    watcher's first look."""
 
     __slots__ = ("base", "most", "rung", "thread", "until")
 
@@ -56,11 +59,11 @@ _lock = threading.Lock()
 _slots: dict[int, _Slot] = {}
 _watcher: threading.Thread | None = None
 _OF_THREADS = hasattr(time, "pthread_getcpuclockid")
-"""Whether the system says how long each thread has computed; where it does not, time that has passed counts."""
+"""Whether the system reports how long each thread has computed; if it does not, elapsed time counts."""
 _now = time.thread_time if _OF_THREADS else time.monotonic
 
 
-class within:  # noqa: N801  read as a word: `with deadline.within(5):`
+class within:  # noqa: N801  reads as a word: `with deadline.within(5):`
     """Have the body end within `seconds` of processor time, before the process has grown by `memory` bytes; it may hold
     others.
 
@@ -95,18 +98,18 @@ class within:  # noqa: N801  read as a word: `with deadline.within(5):`
             if self._memory is not None:
                 slot.most, slot.base = self._memory_before
             if rung:
-                # Rung, and perhaps not raised yet: it must not be raised in whatever comes next.
+                # Interrupted, but perhaps not raised yet: it must not be raised in whatever code comes next.
                 _ring(slot.thread, None)
         if rung and kind is None:
             raise TooLongError if _now() > self._until else TooLargeError
 
 
 def _begin() -> _Slot:
-    """This thread's slot, and somebody who watches it."""
+    """This thread's slot, with a watcher running."""
     global _watcher
     slot = _own.slot = _Slot()
     with _lock:
-        # The system gives the number of a thread that ended to a new one.
+        # The system reuses the number of an ended thread.
         _slots[slot.thread] = slot
         if _watcher is None:
             _watcher = threading.Thread(target=_watch, name="deadlines", daemon=True)
@@ -140,7 +143,7 @@ def _grown(slot: _Slot) -> bool:
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds; 0 where the system does not say."""
+    """Bytes of memory that this process holds; 0 if the system does not say."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
@@ -158,7 +161,8 @@ def _ring(thread: int, error: type[BaseException] | None) -> None:
 
 
 def _forked() -> None:
-    """A fork has this thread alone: nobody watches, and a lock that another held is held for ever."""
+    """A fork has only this thread: there is no watcher, and a lock that another thread held stays held
+    forever."""
     global _lock, _watcher
     _lock, _watcher = threading.Lock(), None
     _slots.clear()

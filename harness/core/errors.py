@@ -6,7 +6,7 @@
     └── RunError                    exit code 3: a cell could not be finished
         ├── ParityError             training and evaluation disagree; the score is blocked
         ├── EngineError             a model or server did not answer
-        ├── CellSkippedError        the user asked to leave it
+        ├── CellSkippedError        the user asked to skip it
         └── WorkerLostError         the process or machine that worked on it died
 
 Authors of kinds raise plain Python errors; the runner turns them into a failed cell.
@@ -20,9 +20,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _MEANT = 2
-"""More names than this that share a word are no hint."""
+"""If more names than this share a word, they are not a hint."""
 _ALIKE = 0.6
-"""`difflib`'s ratio below which two names are not taken for one another: `dpo` is no misspelled `dora`."""
+"""`difflib`'s ratio below which two names are not taken for each other: `dpo` is not a misspelled `dora`."""
 
 
 class HarnessError(Exception):
@@ -56,7 +56,7 @@ class ConfigError(HarnessError):
 
 
 class RemoteError(HarnessError):
-    """Remote storage could not be read or written; what is done is kept here."""
+    """Remote storage could not be read or written; finished work is kept here."""
 
 
 class RunError(HarnessError):
@@ -75,11 +75,11 @@ class EngineError(RunError):
 
 
 class CellSkippedError(RunError):
-    """The user asked to leave a cell; what it has done so far is kept."""
+    """The user asked to skip a cell; what it has done so far is kept."""
 
 
 class WorkerLostError(RunError):
-    """The worker died (killed, out of memory, machine gone) each time that a job was tried."""
+    """The worker died (killed, out of memory, machine gone) each time a job was tried."""
 
 
 def is_panic(error: BaseException) -> bool:
@@ -89,9 +89,10 @@ def is_panic(error: BaseException) -> bool:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A remedy that names the known names which are near enough to be meant, and lists them all.
+    """A remedy that suggests the known names that are near enough to be meant, and lists them all.
 
-    Near is a name that has `name` as one of its words (`dpo`: `lora_dpo`), else the one spelled most like it.
+    A name is near if it has `name` as one of its words (`dpo`: `lora_dpo`), else if its spelling is the
+    closest.
     """
     known = sorted(known)
     having = [one for one in known if name.lower() in re.split(r"[^a-z0-9]+", one.lower())]

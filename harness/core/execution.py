@@ -1,7 +1,7 @@
-"""Where work is done: jobs go to workers, results come back to the one process that asked.
+"""Where work is done: jobs go to workers, and results come back to the process that asked.
 
 An executor knows nothing of cells: it opens one worker per place (process, machine), hands each
-one job after another, and gives a job whose worker was lost to another worker.
+one job after another, and if a worker is lost, gives its job to another one.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Executor(Kind):
     ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         """Position and result of every job, each once, in the order they finish.
 
-        The result is a `WorkerLostError` where a job was lost with `MAX_LOST` workers. What a worker
-        raises is raised here and stops the others.
+        The result is a `WorkerLostError` if a job lost `MAX_LOST` workers. What a worker raises is raised
+        here and stops the others.
         """
 
 
 class JobQueue(Generic[What]):
-    """Jobs that wait. A worker is handed one of the group that it has just worked on, if any is left."""
+    """Jobs that wait. A worker gets one of the group that it has just worked on, if any is left."""
 
     def __init__(self, jobs: Sequence[Job[What]]) -> None:
         self.jobs = jobs
@@ -78,7 +78,8 @@ class JobQueue(Generic[What]):
         return position
 
     def lost(self, position: int, reason: str) -> WorkerLostError | None:
-        """The worker of a job died: the job waits again, first in line; an error when it did too often."""
+        """The worker of a job died: the job waits again, first in line; or an error if its workers died too
+        often."""
         self._lost[position] += 1
         if self._lost[position] >= MAX_LOST:
             return WorkerLostError(f"{MAX_LOST} workers died on it, the last one: {reason}")

@@ -16,7 +16,7 @@ from harness.core.secrets import masked
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, its folder made where it is not there yet.
+    """Write a text file; its folder is created if missing.
 
     Raises:
         ConfigError: it cannot be written.
@@ -30,14 +30,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 DRAFT = ".part"
-"""How the name of a file that is being written ends; nothing reads or uploads such a file."""
+"""The suffix of a file that is being written; nothing reads or uploads such a file."""
 
 
 @contextmanager
 def draft(path: Path, *, sync: bool = False) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` at the end; dropped where the writing fails.
+    """A path to write to, which replaces `path` at the end, or is dropped if writing fails.
 
-    A link stays one, and the file that it leads to is replaced; what is no file (`/dev/stdout`, a pipe) is written to.
+    A link is kept, and the file that it leads to is replaced; anything but a regular file (`/dev/stdout`, a
+    pipe) is written to directly.
 
     Args:
         sync: have the content on disk before the rename, so that a power cut leaves the old file or the new one.
@@ -89,7 +90,8 @@ def append_line(path: Path, value: object) -> None:
 def append_lines(path: Path, values: Iterable[object]) -> None:
     """Append JSON lines and hand them to the system at once.
 
-    They are lines of their own, whoever else writes, and even after one that a kill or a full disk cut off.
+    They are separate lines even if others write too, and even after a line that a kill or a full disk cut
+    off.
     """
     with path.open("a+b") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
@@ -97,7 +99,7 @@ def append_lines(path: Path, values: Iterable[object]) -> None:
 
 
 def line_end(stream: IO[bytes]) -> bytes:
-    """What ends the last line of a file that was cut off in the middle of it; else nothing."""
+    """A line break if the last line of a file was cut off; else nothing."""
     end = stream.seek(0, os.SEEK_END)
     stream.seek(max(end - 1, 0))
     return b"" if stream.read(1) in (b"", b"\n") else b"\n"

@@ -37,5 +37,5 @@ def finite_json(value: object, *, compact: bool = False) -> str:
     separators = (",", ":") if compact else None
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators)
-    except ValueError:  # something in it is not finite; to look for it first takes as long as the rest
+    except ValueError:  # something in it is not finite; checking first would take as long as the rest
         return json.dumps(finite(value), ensure_ascii=False, separators=separators)

@@ -1,4 +1,4 @@
-"""Numbers as people read them; None is an en dash, and a unit is always said."""
+"""Numbers as people read them; None is an en dash, and a unit is always given."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def count(value: float | None) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """A number of things in words: "1 row", "2,000 rows"; `many` where it is more than an s away."""
+    """A number of things in words: "1 row", "2,000 rows"; `many` if the plural is not just an added s."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 

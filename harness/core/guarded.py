@@ -1,7 +1,8 @@
-"""Files that a stranger's task, model, data set or results folder leads to: inside it, regular, of bounded size.
+"""Files named by an untrusted task, model, data set or results folder: they must be inside it, regular, and
+of bounded size.
 
-A link takes a reader anywhere: to a key of the user, to a device that never ends, to a pipe that nobody writes to.
-Everything that reads a file whose name a stranger chose asks here first.
+A link can take a reader anywhere: to a key of the user, to a device that never ends, to a pipe without a
+writer. Everything that reads a file with an untrusted name checks here first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from harness.core.errors import ConfigError
 from harness.core.formatting import size as in_words
 
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
-"""Set to 1 by a user who trusts task files to name any file of the machine."""
+"""Set to 1 by a user who trusts task files to name any file on the machine."""
 MAX_BYTES = 4 * 2**30
 """Bytes of one file with rows, weights excluded."""
 MAX_TEXT = 256 * 2**20
@@ -26,9 +27,9 @@ MAX_UNPACKED = 2 * 2**30
 MAX_YAML = 16 * 2**20
 """Bytes of one task, recipe or experiment file."""
 MEMORY, MEMORY_PER_BYTE = 2 * 2**30, 16
-"""Bytes of memory that reading one file may take: so many, and so many for each of its bytes."""
+"""Bytes of memory that reading one file may take: a fixed amount, and an amount for each of its bytes."""
 TEXTS = (".json", ".jinja", ".txt", ".model")
-"""Files of a model that are no weights."""
+"""Files of a model that are not weights."""
 TASK = "the task's folder"
 DATA = "the folder of the data"
 MODEL = "the model's folder"
@@ -36,7 +37,7 @@ RUN = "the run's folder"
 
 
 def outside_is_allowed() -> bool:
-    """Whether the user trusts task files to name any file of the machine."""
+    """Whether the user trusts task files to name any file on the machine."""
     return os.environ.get(ALLOW_OUTSIDE) == "1"
 
 
@@ -63,11 +64,11 @@ def file(path: Path, root: Path | None = None, *, limit: int = MAX_BYTES, what: 
     """`path`, once it is known to be a regular file of at most `limit` bytes.
 
     Args:
-        root: the folder that it must lie in, links followed and no hard link to outside; None for a file
+        root: the folder that it must be in, links followed and no hard link to outside; None for a file
             that the user named.
 
     Raises:
-        ConfigError: it is not; also where there is no such file.
+        ConfigError: it is not, or there is no such file.
     """
     try:
         about = path.stat()
@@ -94,7 +95,7 @@ def folder(root: Path, patterns: Iterable[str], *, what: str, limit: int = MAX_T
     """Check every file of a folder whose name matches; weights (all but `TEXTS`) may be of any size.
 
     Raises:
-        ConfigError: as `file`.
+        ConfigError: as in `file`.
     """
     for path in sorted(path for pattern in patterns for path in root.glob(pattern)):
         if not path.is_dir():
@@ -110,8 +111,8 @@ def holder(root: Path) -> Path:
 
 
 def of_results(path: Path) -> Path:
-    """A file of a results folder, before it is opened: regular, and no link out of the folder that it lies in.
-    One that does not exist is let through: whoever opens it knows what that means.
+    """A file of a results folder, before it is opened: regular, and not a link out of its folder. A missing
+    file is let through: the code that opens it knows what that means.
 
     Raises:
         ConfigError: it is a device, a pipe, or a link to somewhere else.
@@ -134,8 +135,8 @@ def run_folder(root: Path) -> None:
 
 
 def memory_of(path: Path) -> int:
-    """Bytes of memory that reading a file may take; of a member of an archive, which has been measured with it, so many
-    as of an empty file."""
+    """Bytes of memory that reading a file may take; of a member of an archive, which has been measured with
+    it, as many as for an empty file."""
     return MEMORY + MEMORY_PER_BYTE * (path.stat().st_size if isinstance(path, Path) else 0)
 
 
@@ -143,7 +144,7 @@ def read_bytes(path: Path, root: Path | None = None, *, limit: int = MAX_TEXT, w
     """The bytes of a file that `file` lets through.
 
     Raises:
-        ConfigError: as `file`.
+        ConfigError: as in `file`.
     """
     return file(path, root, limit=limit, what=what).read_bytes()
 

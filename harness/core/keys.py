@@ -11,7 +11,7 @@ from pathlib import Path
 
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
-    if type(value) is str:  # most targets; the encoder below is built anew for each call
+    if type(value) is str:  # most targets; the encoder below is built again for each call
         return _TEXT(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

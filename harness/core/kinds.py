@@ -52,16 +52,17 @@ class Kind:
     paper: ClassVar[str] = ""
     aliases: ClassVar[Mapping[str, str]] = {}
     foreign: ClassVar[Mapping[str, Translate]] = {}
-    """Names of other tools whose values mean something else here → the fields that they set; ValueError refuses."""
+    """Names of other tools whose values mean something else here → a function that gives the fields they set;
+    it raises ValueError to refuse."""
     implied: ClassVar[Mapping[str, Translate]] = {}
-    """Names of other tools → fields that they set there, too, unless these are given."""
+    """Names of other tools → fields that they also set there, unless these are given."""
 
     @classmethod
     def translated(cls, given: Mapping[str, object], file: Path | str | None = None) -> dict[str, object]:
         """Settings as a user writes them, under the names of this kind's fields.
 
         Raises:
-            ConfigError: one setting under two names, or a value of another tool that has no equal here.
+            ConfigError: one setting under two names, or a value of another tool that has no equivalent here.
         """
         fields: dict[str, object] = {}
         names: dict[str, str] = {}
@@ -177,7 +178,7 @@ def lookup(room: str, name: str) -> type[Any]:
     """The class of a kind.
 
     Raises:
-        ConfigError: as `module` does.
+        ConfigError: as in `module`.
     """
     file = module(room, name)
     own = [c for c in vars(file).values() if isinstance(c, type) and c.__module__ == file.__name__]

@@ -12,10 +12,10 @@ PATTERN = re.compile(r"(?!\.+$)[\w.-]+")
 
 
 def check(name: str, what: str, file: Path | str | None = None) -> str:
-    """The name, once it is known to be one.
+    """The name, after checking that it is valid.
 
     Raises:
-        ConfigError: it has another character, or is made of dots alone.
+        ConfigError: it has another character, or consists of dots alone.
     """
     if not PATTERN.fullmatch(name):
         raise ConfigError(

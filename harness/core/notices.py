@@ -1,4 +1,4 @@
-"""What libraries log while a run is at work goes into a file of the run, and not onto the user's screen."""
+"""What libraries log during a run goes into a file of the run, not onto the user's screen."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from pathlib import Path
 from harness.core.secrets import hidden
 
 LEVEL = "HARNESS_LOG"
-"""Environment variable with the level that is shown; where it is set, notices of libraries are shown, too."""
+"""Environment variable with the level that is shown; if it is set, notices of libraries are shown too."""
 
 
 @contextmanager
 def captured(file: Path) -> Iterator[None]:
-    """Append what libraries log below ERROR to `file` while the body runs; nothing is written where they are silent.
+    """Append what libraries log below ERROR to `file` while the body runs; nothing is written if they are
+    silent.
 
-    Messages of the harness itself, and errors, are shown as ever.
+    Messages of the harness itself, and errors, are shown as usual.
     """
     if os.environ.get(LEVEL):
         yield
         return
     root, notices = logging.getLogger(), _Notices()
     shown = [handler for handler in root.handlers if getattr(handler, "stream", None) is sys.stderr]
-    # A process without handlers shows warnings through `lastResort`, which one handler more would silence.
+    # A process without handlers shows warnings through `lastResort`, which an added handler would silence.
     added: list[logging.Handler] = [notices]
     if not root.handlers:
         added.append(logging.StreamHandler(sys.stderr))
@@ -51,7 +52,7 @@ def _is_shown(record: logging.LogRecord) -> bool:
 
 
 class _Notices(logging.Handler):
-    """Keeps lines until the run's folder is there."""
+    """Keeps lines until the run's folder exists."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -30,9 +30,9 @@ class Typed:
 
 
 Names: TypeAlias = Annotated[str | Sequence[str], Typed(str)]
-"""Several names: with commas between them, or a sequence."""
+"""Several names: separated by commas, or a sequence."""
 Numbers: TypeAlias = Annotated[str | Sequence[int], Typed(str)]
-"""Several whole numbers: with commas between them, or a sequence."""
+"""Several whole numbers: separated by commas, or a sequence."""
 Repeated: TypeAlias = Annotated[str | Sequence[str], Typed(list[str])]
 """An option that can be given several times; from Python a string or a sequence of them."""
 File: TypeAlias = Annotated[str | Path | None, Typed(Path)]
@@ -120,7 +120,7 @@ def accepts(
 
 
 def _with_arguments(docstring: str, arguments: str) -> str:
-    """A docstring with an Args section, which comes before what is returned or raised."""
+    """A docstring with an Args section, which comes before the Returns and Raises sections."""
     sections = [at for name in ("Returns", "Raises") if (at := docstring.find(f"    {name}:\n")) >= 0]
     at = min(sections, default=len(docstring))
     return f"{docstring[:at].rstrip()}\n\n    Args:\n{arguments}\n\n{docstring[at:] or '    '}"

@@ -18,7 +18,8 @@ _PLAIN: Final = (
     *(nodes.Filter, nodes.For, nodes.Getitem, nodes.Assign, nodes.Concat, nodes.Add),
 )
 _GROWING: Final = (nodes.Concat, nodes.Add)
-"""Each makes a text as long as its parts; one that is kept and doubled again and again grows without end."""
+"""Each makes a text as long as its parts; a text that is kept and doubled repeatedly would grow without
+limit."""
 _FILTERS: Final = frozenset(
     ("abs", "capitalize", "count", "d", "default", "first", "float", "int", "join", "last", "length", "lower")
 ) | {"round", "string", "title", "tojson", "trim", "upper"}
@@ -26,8 +27,8 @@ _FILTERS: Final = frozenset(
 
 @cache
 def is_plain(source: str) -> bool:
-    """Whether what a template costs is bounded by its length and by its fields: it calls nothing, keeps nothing, repeats
-    nothing within a repetition, and computes nothing but conditions."""
+    """Whether what a template costs is bounded by its length and by its fields: it makes no calls, sets no
+    variables, nests no loops, and computes nothing but conditions."""
     tree = _parsed(source)
     return tree is not None and _plain(tree)
 
@@ -40,7 +41,7 @@ def mentions(source: str) -> int:
 
 
 def _parsed(source: str) -> nodes.Template | None:
-    """None where it is too long, or Jinja2 alone does not understand it."""
+    """None if it is too long, or plain Jinja2 does not understand it."""
     if len(source) > MOST_SOURCE:
         return None
     try:

@@ -36,9 +36,9 @@ class ScorerProbe(Probe):
     wrong: tuple[JsonValue, JsonValue] = ("red fox", "blue whale")
     """A value and a target that it misses, scored at most `wrong_most`."""
     right_least: float = 1.0
-    """Below 1 where even a right answer has no full score (a soft scorer)."""
+    """Below 1 if even a right answer does not get a full score (a soft scorer)."""
     wrong_most: float = 0.0
-    """Above 0 where even a wrong answer has some score (a soft scorer)."""
+    """Above 0 if even a wrong answer gets some score (a soft scorer)."""
     several_targets: bool = True
     """Whether a target may be a list of accepted answers, the best of which counts."""
 
@@ -46,13 +46,13 @@ class ScorerProbe(Probe):
 @dataclass(frozen=True, kw_only=True)
 class ProgramProbe(Probe):
     plain: bool = True
-    """Whether the prompt ends with the task's question and nothing behind it."""
+    """Whether the prompt ends with the task's question and nothing after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseProbe(Probe):
     needs: str = ""
-    """What the error names where it cannot load a model without finished runs or files; empty: it can."""
+    """What the error names if it cannot load a model without finished runs or files; empty means it can."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from harness.core.text import whole
 
 SLOTS = ("data", "base", "weights", "program")
 MAX_NODES = 100_000
-"""Values in a file once its aliases are written out: thirty doublings of one name fill any memory."""
+"""Values in a file once its aliases are written out: thirty doublings of one name would fill any memory."""
 FOLDER = shipped.ROOT / "baselines"
 
 
@@ -109,8 +109,7 @@ def available(folder: Path | None = None) -> dict[str, Path]:
 def load(name: str, *, others: Collection[str] = ()) -> Recipe:
     """The recipe of that name, or of a YAML file.
 
-    Args:
-        others: names that the caller knows besides, for the error.
+    Args: others: further names that the caller knows, for the error message.
 
     Raises:
         ConfigError: no such recipe (names the nearest), or a malformed file.
@@ -155,7 +154,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def refuse_bombs(text: str, path: Path) -> None:
-    """Aliases are a convenience; one within another, within another, fill the memory.
+    """Aliases are a convenience, but nested aliases can fill the memory.
 
     Raises:
         ConfigError: more than `MAX_NODES` values once they are written out, with the line.

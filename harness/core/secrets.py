@@ -1,7 +1,7 @@
-"""Keys and passwords: what looks like one, or is one of this process, is recorded nowhere.
+"""Keys and passwords: anything that looks like one, or is one of this process, is never recorded.
 
-Everything that writes text for later (records, reports, logs, tracebacks, the recorded command) asks `hidden` or
-`masked`, and whatever a server says goes through `masked` before anything else sees it.
+Everything that writes text for later (records, reports, logs, tracebacks, the recorded command) calls
+`hidden` or `masked`, and whatever a server says goes through `masked` before anything else sees it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.core.errors import ConfigError
 
 HIDDEN = "***"
 KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
-"""Environment variables that may hold a server's key, the first that is set before the others."""
+"""Environment variables that may hold a server's key; the first one that is set is used."""
 OTHERS = (
     *(
         "HF_TOKEN",
@@ -30,9 +30,10 @@ OTHERS = (
     *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"),
     *("AZURE_STORAGE_CONNECTION_STRING", "GITHUB_TOKEN"),
 )
-"""Environment variables with secrets of libraries that work here and may repeat them in an error."""
+"""Environment variables with secrets of libraries that run here and may repeat them in an error."""
 SHORTEST = 8
-"""Characters of the shortest value that is looked for in texts: `none` and `EMPTY` are no secrets, but words."""
+"""Characters of the shortest value that is searched for in texts: `none` and `EMPTY` are words, not
+secrets."""
 _NAMES = r"(?:key|token|secret|password|passwd)"
 _NAMED = re.compile(rf"(?i)((?:^|[-_?&#,;\s\"'{{(\[])[\w.-]*{_NAMES}=)[^&#,\s]+")
 _IN_JSON = re.compile(rf"(?i)([\"'][\w.-]*{_NAMES}\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+")
@@ -46,7 +47,7 @@ _SPACED = re.compile(rf"(?i)([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
 
 def api_key() -> str:
     """The key for servers, from the environment, without the line break that files of secrets end in; `none`
-    where there is none.
+    if there is none.
 
     Raises:
         ConfigError: it holds a character that no header may hold. The message does not repeat it.
@@ -86,7 +87,7 @@ def without_passwords(text: str) -> str:
 
 
 def in_command(words: Sequence[str]) -> list[str]:
-    """The words of a command line with secrets replaced, also where name and value are two words."""
+    """The words of a command line with secrets replaced, also if name and value are two words."""
     cleaned, hide = [], False
     for word in words:
         cleaned.append(HIDDEN if hide else _SPACED.sub(rf"\1{HIDDEN}", hidden(word)))
@@ -111,14 +112,14 @@ def _forms_of(value: str) -> Iterator[str]:
     yield from (value, secret, repr(secret)[1:-1], repr(secret.encode())[2:-1])
     yield from (json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret), quote(secret))
     raw = secret.encode("utf-8", "surrogatepass")
-    for before in range(3):  # base64 depends on how many bytes stand before it
+    for before in range(3):  # base64 depends on how many bytes come before it
         start, end = (0, 2, 3)[before], (before + len(raw)) * 8 // 6
         for altchars in (b"+/", b"-_"):
             yield base64.b64encode(b"\0" * before + raw, altchars).decode()[start:end]
 
 
 def refuse_in_model(spec: str) -> None:
-    """A model's address becomes part of every run, so it must hold no password and no key.
+    """A model's address becomes part of every run, so it must not hold a password or key.
 
     Raises:
         ConfigError: it does; the message does not repeat it.
@@ -134,7 +135,7 @@ def refuse_in_models(value: object) -> None:
     """The same for every text of a recipe or scorer, whichever field names a model.
 
     Raises:
-        ConfigError: as `refuse_in_model`.
+        ConfigError: as in `refuse_in_model`.
     """
     if isinstance(value, str):
         refuse_in_model(value)

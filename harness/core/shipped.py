@@ -18,6 +18,6 @@ ROOT = _COPIED if INSTALLED else _PACKAGE.parent
 
 
 def experiment_file(path: Path) -> Path:
-    """The file at `path`; where there is none and `path` is a bare name, the shipped experiment of that name."""
+    """The file at `path`; if there is none and `path` is a bare name, the shipped experiment of that name."""
     shipped = ROOT / path.name
     return shipped if path.parent == Path() and not path.exists() and shipped.is_file() else path

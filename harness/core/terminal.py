@@ -1,7 +1,8 @@
-"""What is printed for people: text of others has no power over the terminal, the CI service that reads it, or Rich.
+"""What is printed for people: foreign text cannot control the terminal, the CI service that reads it, or
+Rich.
 
-Names, ids, answers and errors come from tasks, models and servers of others. Commands print through `say` and
-`console` alone; JSON goes to stdout as it is.
+Names, ids, answers and errors come from other people's tasks, models and servers. Commands print through
+`say` and `console` alone; JSON goes to stdout as it is.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ def say(text: str, *, error: bool = False) -> None:
     if error:
         with contextlib.suppress(
             OSError, ValueError
-        ):  # a reader that has gone is told by whoever prints to it
+        ):  # a reader that is gone is reported by the code that prints to it
             sys.stdout.flush()
     print(one_line(text), file=sys.stderr if error else sys.stdout, flush=error)
 
 
 def say_lines(text: str) -> None:
-    """Print several lines. Whoever makes them sees to it that no line break in them is of others."""
+    """Print several lines. The caller must make sure that no line break in them comes from foreign text."""
     for line in text.split("\n"):
         say(line)
 
 
 def console(**options: bool | int | None) -> Console:
-    """A Rich console that takes no text for markup or emoji, and shows control characters."""
+    """A Rich console that does not read text as markup or emoji, and shows control characters."""
     settings = {"markup": False, "emoji": False, "highlight": False, **options}
     return _console_class()(**settings)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Text from outside: halves of characters (UTF-16 surrogates), and how it is shown without any power."""
+"""Text from outside: halves of characters (UTF-16 surrogates), and how it is shown without side effects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINKS = re.compile(r"(?i)(@|:(?=//)|www(?=\.))")
 
 
 def whole(value: object) -> Any:
-    """A JSON value whose escaped halves of characters are put together, as RFC 8259 section 7 means them.
+    """A JSON value whose escaped halves of characters are joined, as RFC 8259 section 7 intends.
 
     Raises:
         ValueError: half a character stands alone: no UTF-8 file can hold it.
@@ -40,8 +40,8 @@ def _joined(text: str) -> str:
 def one_line(text: str) -> str:
     """Foreign text for a terminal or a CI log: one line, control and direction marks as escapes.
 
-    `::` at the beginning of a line (GitHub) and `##[`, `##vso[` and the like anywhere (Azure, TeamCity) are commands to
-    CI services; none is left whole.
+    `::` at the beginning of a line (GitHub) and `##[`, `##vso[` and similar marks anywhere (Azure, TeamCity)
+    are commands to CI services; none is left intact.
     """
     shown = _POWER.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
     return _no_command(shown)
@@ -70,6 +70,7 @@ def cell_text(value: object) -> object:
 
 
 def markdown(text: str) -> str:
-    """Foreign text for Markdown: it stays text, and makes no heading, link, image, mention, tag or table cell."""
+    """Foreign text for Markdown: it stays text, and does not become a heading, link, image, mention, tag or
+    table cell."""
     escaped = _MARKUP.sub(r"\\\1", one_line(text))
     return _LINKS.sub("\\1\u200b", escaped)

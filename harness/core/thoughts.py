@@ -13,17 +13,17 @@ TAGS = ("think", "thinking")
 def split(text: str, tags: Sequence[str] = TAGS) -> tuple[str, str]:
     """An answer and the thoughts around it.
 
-    Whole blocks are taken out wherever they stand. A closing tag alone ends thoughts whose opening tag stands in the
-    prompt, as some templates write it; an opening tag alone begins thoughts that the token limit cut off.
+    Complete blocks are removed wherever they are. A closing tag alone ends thoughts whose opening tag is in
+    the prompt, as some templates write it; an opening tag alone begins thoughts that the token limit cut off.
 
     Args:
         text: what a model wrote.
-        tags: names of tags, or opening tags where they are not in angle brackets (`[THINK]`, closed by `[/THINK]`); none
-            leaves the text as it is.
+        tags: names of tags, or opening tags if they are not in angle brackets (`[THINK]`, closed by
+            `[/THINK]`); none leaves the text as it is.
 
     Returns:
-        The answer, without the white space that the thoughts leave behind, and the thoughts, without their tags. The
-        text is returned unchanged where it holds no tag.
+        The answer, without the white space that the thoughts leave behind, and the thoughts, without their
+        tags. The text is returned unchanged if it holds no tag.
     """
     if not tags or not any(_opening(tag)[0] in text for tag in tags):
         return text, ""
@@ -51,5 +51,5 @@ def _pattern(tags: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _opening(tag: str) -> str:
-    """A tag as it opens: `think` is `<think>`."""
+    """The opening form of a tag: `think` is `<think>`."""
     return f"<{tag}>" if not tag or tag[0].isalnum() else tag

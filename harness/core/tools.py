@@ -1,7 +1,8 @@
-"""Functions that a model may call: offered in its own way where it has one, else listed in the system message.
+"""Functions that a model may call: offered in the model's own way if it has one, else listed in the system
+message.
 
-The first message of a prompt carries them (`Message.tools`), so that whatever handles messages handles them, too. A
-call is the JSON answer `{"name": …, "arguments": {…}}`, or a list of such for several.
+The first message of a prompt carries them (`Message.tools`), so that all code that handles messages handles
+them too. A call is the JSON answer `{"name": …, "arguments": {…}}`, or a list of these for several calls.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def as_text(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def call(function: Mapping[str, object]) -> dict[str, JsonValue]:
-    """A call with its arguments as a JSON value where they are one: `{name, arguments}`."""
+    """A call with its arguments as a JSON value if they are one: `{name, arguments}`."""
     arguments = function.get("arguments")
     return {"name": function["name"], "arguments": {} if arguments in (None, "") else value(arguments)}
 

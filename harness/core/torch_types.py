@@ -1,4 +1,4 @@
-"""What networks, their layers, tokenizers and configurations are called in signatures; imports no torch.
+"""Type names for networks, their layers, tokenizers and configurations in signatures; does not import torch.
 
 To type checkers a network is a `torch.nn.Module` some of whose attributes only the architecture knows: those
 are `Any`, here and nowhere else. At run time the names are placeholders, so that rooms without torch can use them.

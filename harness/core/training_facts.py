@@ -1,17 +1,18 @@
-"""What other rooms ask of a stage of training: memory, progress and search read these of any weights kind."""
+"""What other rooms need to know about a training stage: memory, progress and search read these from any
+weights kind."""
 
 from __future__ import annotations
 
 
 class TrainingFacts:
-    """The knobs that are read outside a kind's own training, with the value of a kind that lacks them.
+    """The knobs that are read outside a kind's own training, with the value for a kind that lacks them.
 
     A kind that has the knob declares a field of the same name (`harness.training.settings`).
     """
 
     @property
     def num_train_epochs(self) -> float | None:
-        """Passes over the data; None if that is not known before."""
+        """Passes over the data; None if that is not known in advance."""
         return None
 
     @property
@@ -21,12 +22,12 @@ class TrainingFacts:
 
     @property
     def gradient_accumulation_steps(self) -> int:
-        """Passes whose gradients are added up in one step."""
+        """Passes whose gradients are accumulated in one step."""
         return 1
 
     @property
     def max_length(self) -> int | None:
-        """Longest lesson in tokens; None: the model's context."""
+        """Longest lesson in tokens; None means the model's context."""
         return None
 
     @property
@@ -41,7 +42,7 @@ class TrainingFacts:
 
     @property
     def packing(self) -> bool:
-        """Whether the rows of a batch stand end to end."""
+        """Whether the rows of a batch are packed end to end."""
         return False
 
     @property

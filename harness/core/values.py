@@ -21,7 +21,7 @@ class Message:
     """On the first message of a prompt: the functions that the model may call, as `core.tools` writes them."""
 
     def row(self) -> dict[str, str]:
-        """The message as chat templates, servers and files have it, without functions."""
+        """The message in the form that chat templates, servers and files use, without functions."""
         return {"role": self.role, "content": self.content}
 
 
@@ -74,7 +74,7 @@ class Prompt:
     messages: tuple[Message, ...]
     passages: tuple[Passage, ...] = ()
     searched: bool = False
-    """Whether passages were looked for: with none, nothing was retrieved."""
+    """Whether passages were searched for, even if none was found."""
     shots: tuple[str, ...] = ()
     """Ids of the train examples shown, in the order shown."""
     shots_dropped: int = 0
@@ -84,7 +84,7 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint:
-    """A language that decoding is held to: a JSON Schema, a regex, or a list of choices."""
+    """A language that decoding is constrained to: a JSON Schema, a regex, or a list of choices."""
 
     kind: Literal["json_schema", "regex", "choice"]
     value: JsonValue
@@ -108,17 +108,17 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     thinking: bool | None = None
-    """The switch of servers' templates that have one; None leaves it as the server has it."""
+    """Sets the thinking switch of servers' templates that have one; None keeps the server's setting."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """An engine's answer. `seconds` is this answer's share of its batch's wall time; of a server's answer,
+    """An engine's answer. `seconds` is this answer's share of its batch's wall time; for a server's answer,
     the time of the attempt that was answered.
 
-    `finish_reason`: `stop` (an end-of-sequence token or stop string), `length` (the limit was
-    reached), `refused` (the model or the server's filter declines; counts as wrong), `error` (no answer;
-    it is never scored as wrong). `error` says why, of the last two.
+    `finish_reason`: `stop` (an end-of-sequence token or stop string), `length` (the limit was reached),
+    `refused` (the model or the server's filter declines; counts as wrong), `error` (no answer; it is never
+    scored as wrong). For the last two, `error` says why.
     """
 
     text: str
@@ -136,13 +136,13 @@ class Completion:
     thoughts: str = ""
     """What a server sends apart from the answer (`reasoning_content`); thoughts inside `text` stay there."""
     thought_tokens: int | None = None
-    """How many of `tokens_out` are thoughts, where a server says it."""
+    """How many of `tokens_out` are thoughts, if a server reports it."""
     prompt: str = ""
     """The exact text the model saw, chat template included."""
     cached: bool = False
     error: str | None = None
     model: str | None = None
-    """What a server says answered; None for a model that is loaded here."""
+    """The model that a server says answered; None for a model that is loaded here."""
 
 
 Status = Literal["scored", "invalid", "error", "skipped"]
@@ -150,7 +150,7 @@ Status = Literal["scored", "invalid", "error", "skipped"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
-    """What one scorer said of one answer. `value` is in [0, 1] or None when not scored."""
+    """What one scorer reports about one answer. `value` is in [0, 1], or None if not scored."""
 
     scorer: str
     status: Status
@@ -168,7 +168,7 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Invalid:
-    """An answer that is not in the task's format: why, and at which path of the value."""
+    """An answer that is not in the task's format: the reason, and the path within the value."""
 
     reason: str
     path: str = ""
@@ -176,21 +176,21 @@ class Invalid:
 
 @dataclass(frozen=True)
 class Unread(Invalid):
-    """An answer that no parser came to the end of, so that nobody knows whether it is in the format: an execution error,
-    and neither right nor wrong."""
+    """An answer that no parser finished reading, so that it is unknown whether it is in the format: an
+    execution error, neither right nor wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedAnswer:
     """An answer read twice: exactly as written, and after extraction from chatter.
 
-    `extracted` equals `strict` where the answer parsed as it stood.
+    `extracted` equals `strict` if the answer parsed exactly as written.
     """
 
     strict: Parsed | Invalid
     extracted: Parsed | Invalid
     thoughts: str = ""
-    """What the model thought aloud, which is no part of the answer."""
+    """What the model thought aloud, which is not part of the answer."""
 
 
 @dataclass(frozen=True, kw_only=True)

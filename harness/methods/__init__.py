@@ -1,1 +1,1 @@
-"""What contributors add: the four slots of a recipe, and retrieval; one kind a file."""
+"""What contributors add: the four slots of a recipe, and retrieval; one kind per file."""

@@ -1,6 +1,6 @@
-"""Prompts that fit the model's context: shots and passages are dropped until one does.
+"""Prompts that fit the model's context: shots and passages are dropped until a prompt fits.
 
-The one home of this rule, so that what is learned, what is asked, and what a teacher is asked are cut alike.
+This rule lives only here, so that training prompts, evaluation prompts and a teacher's prompts are cut alike.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from harness.results.context_fit import TOO_LONG
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How long a prompt may be. `context` is in tokens, None if it is not known; `answer` is what
-    must stay free behind the prompt; `count` gives a prompt's length in tokens."""
+    """How long a prompt may be. `context` is in tokens, None if it is not known; `answer` is the room that
+    must stay free after the prompt; `count` gives a prompt's length in tokens."""
 
     context: int | None
     answer: int
@@ -44,7 +44,7 @@ def room_of_model(model: LanguageModel, max_new_tokens: int, learnt: int = 0) ->
     """
     from harness.models.architecture import DECODER, of
 
-    # Encoders give a label and encoder-decoders answer in a context of their own.
+    # Encoders return a label, and encoder-decoders answer in a separate context.
     answer = max_new_tokens if of(model.network.config) is DECODER else 0
     return Room(
         context=model.context, answer=answer + learnt, count=lambda messages: len(model.chat.encode(messages))
@@ -52,7 +52,7 @@ def room_of_model(model: LanguageModel, max_new_tokens: int, learnt: int = 0) ->
 
 
 def room_of_engine(engine: Engine, max_new_tokens: int) -> Room:
-    """The room that an engine leaves; without limit where it does not say."""
+    """The room that an engine leaves; unlimited if it does not say."""
     return Room(
         context=engine.context,
         answer=max_new_tokens if engine.answers_in_context else 0,

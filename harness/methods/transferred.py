@@ -58,7 +58,7 @@ class Moved(Weights):
         )
 
     def save(self, model: LanguageModel, folder: Path) -> None:
-        """Only a pointer: the trained part stays where it is."""
+        """Write only a pointer: the trained part stays where it is."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "moved.json").write_text(json.dumps({"run": self.run, "key": self.key}), encoding="utf-8")
 

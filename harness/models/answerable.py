@@ -11,9 +11,9 @@ from harness.models.architecture import DECODER, of
 _NEEDED = ("past_key_values", "logits_to_keep")
 """Arguments of a decoder's forward pass that every engine passes (`harness.engines.hf`)."""
 _STATES = ("recurrent_gemma",)
-"""Decoders that take keys and values, as their signature says, and give none back."""
+"""Decoders that, by their signature, take keys and values but return none."""
 _HEADS = ("modernbert-decoder",)
-"""Decoders whose logits are no linear function of the body's last states."""
+"""Decoders whose logits are not a linear function of the body's last states."""
 
 
 def why_not(config: ModelConfig) -> str | None:
@@ -34,8 +34,8 @@ def why_not(config: ModelConfig) -> str | None:
 
 
 def why_not_taught(config: ModelConfig) -> str | None:
-    """Why a decoder of this configuration cannot be trained; None if it can, as far as its type tells. What the type does
-    not tell, `training.loss.check_network` finds out on the loaded network."""
+    """Why a decoder of this configuration cannot be trained; None if it can, as far as its type tells. What
+    the type does not tell, `training.loss.check_network` finds out from the loaded network."""
     if config.get_text_config().model_type in _HEADS:
         return f"a network of the type {config.model_type} has several layers behind its last block, which training does not know"
     return None

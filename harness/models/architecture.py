@@ -20,9 +20,9 @@ _WRITES = ("ForCausalLM", "LMHeadModel")
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """`loader` is the transformers class that loads it, `peft_task` is peft's name for it and `pipeline` the
-    model hubs'. Weights and bases list the architectures they support themselves (`architectures`). `says`
-    and `remedy` are for messages."""
+    """`loader` is the transformers class that loads it, `peft_task` is peft's name for it and `pipeline` is
+    the model hubs' name. Weights and bases list the architectures they support themselves (`architectures`).
+    `says` and `remedy` are for messages."""
 
     name: ArchitectureName
     loader: str
@@ -56,7 +56,7 @@ ENCODER_DECODER = Architecture(
 
 
 def of(config: ModelConfig) -> Architecture:
-    """The architecture of a transformers configuration, or of what a `config.json` holds."""
+    """The architecture of a transformers configuration, or of the contents of a `config.json`."""
     fields: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
     if fields.get("is_encoder_decoder"):
         return ENCODER_DECODER
@@ -125,8 +125,8 @@ def base_of(network: Network) -> Network:
 
 
 def body_of(network: Network) -> Network:
-    """The network below its output layer: transformers' `base_model`, which is the whole network where its class names a
-    part that it has not (Llama 4's text model)."""
+    """The network below its output layer: transformers' `base_model`, which is the whole network if its class
+    names a part that it does not have (Llama 4's text model)."""
     body: Network = network.base_model
     if body is not network or network.get_output_embeddings() is None:
         return body

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What the system says of a disk that takes no more, whoever writes."""
+"""The system's message for a full disk, whichever library writes."""
 
 
 def folder() -> Path:
@@ -26,7 +26,7 @@ def make_once(name: str, make: Callable[[Path], None]) -> Path:
     """The cache's folder `name`, filled by `make` the first time.
 
     It is filled under a temporary name and renamed when complete, so a killed process leaves no partial
-    folder, and of two racing processes the first wins.
+    folder, and if two processes race, the first wins.
 
     Raises:
         ConfigError: the cache folder cannot be written, or is full.
@@ -43,7 +43,7 @@ def make_once(name: str, make: Callable[[Path], None]) -> Path:
         try:
             make(draft)
         except Exception as error:
-            # Libraries that write in Rust say it in words alone.
+            # Libraries that write in Rust report it in words only.
             if reason := next((why for why in map(os.strerror, _NO_ROOM) if why in str(error)), ""):
                 raise unusable(reason) from None
             raise
@@ -66,7 +66,7 @@ def unusable(reason: str) -> ConfigError:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the libraries' progress bars; standard error is reserved for our own progress."""
+    """Silence the libraries' progress bars; standard error is reserved for the harness's own progress."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -77,19 +77,19 @@ class TemplateChat:
         return encoded(self.tokenizer, text, as_text=names_special(self.tokenizer, text)) + self._end
 
     def configured(self, thinking: bool, date: str) -> TemplateChat:
-        """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
+        """This chat, with whether to think and the current day (YYYY-MM-DD) passed to its template."""
         other = copy(self)
         other._thinking, other._date = thinking, date
         return other
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What the template is told besides the messages, where it is not the usual."""
+        """What is passed to the template besides the messages, if it differs from the default."""
         usual = not self._thinking and self._date == TEMPLATE_DATE
         return () if usual else (f"thinking {self._thinking}", f"date {self._date}")
 
     def _with_one_bos(self, ids: list[int]) -> list[int]:
-        """A BOS that both the template and the tokenizer put in front stands there once."""
+        """A BOS that both the template and the tokenizer put in front is kept once."""
         bos = self.tokenizer.bos_token_id
         first = next((position for position, token in enumerate(ids) if token != bos), len(ids))
         return ids[first - 1 :] if first > 1 else ids
@@ -129,13 +129,13 @@ class TemplateChat:
 
     @property
     def dated_template(self) -> str:
-        """The template, in which today is the day that this chat is told."""
+        """The template, in which today is the day given to this chat."""
         return dated(self.template, self._date)
 
     def render(
         self, messages: Sequence[Message], generation_prompt: bool = True, template: str | None = None
     ) -> str:
-        """A prompt as text, by `template` or else by the chat's own.
+        """A prompt as text, rendered by `template` or else by the chat's own.
 
         Raises:
             ConfigError: the template refuses these messages.
@@ -168,8 +168,7 @@ class TemplateChat:
         if not conversation.is_cheap:
             return chat_template.render(conversation)
         try:
-            # Reasoning models are asked for the answer itself: templates that know no such
-            # switch ignore it.
+            # Reasoning models are asked for the answer itself: templates without such a switch ignore it.
             with deadline.within(RENDERING_SECONDS):
                 return str(
                     self.tokenizer.apply_chat_template(

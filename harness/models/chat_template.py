@@ -1,4 +1,5 @@
-"""A model's chat template, which comes from a stranger: what is plain is rendered here, all else in a child with limits.
+"""A model's chat template, which is untrusted: a plain template is rendered here, any other in a child with
+limits.
 
 The child holds transformers' own sandbox and no tokenizer; it may compute for `SECONDS` and take `MEGABYTES` MiB.
 """
@@ -21,9 +22,10 @@ MEGABYTES = 512
 MOST_CHARACTERS = 10_000_000
 """Characters of a prompt."""
 MOST_WRITTEN = 50_000_000
-"""Characters that a template which is rendered here can write: each message shown in each round, by each mention."""
+"""The most characters that a template rendered here can write: each message shown in each round, by each
+mention."""
 REFUSALS = (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, RecursionError)
-"""What a template that does not fit ends with, beside Jinja2's own errors."""
+"""What a template that does not fit raises, besides Jinja2's own errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class Conversation:
     settings: Mapping[str, JsonValue]
     """Names of special tokens, and switches such as `enable_thinking`."""
     continued: bool = False
-    """Whether the last message goes on instead of ending its turn."""
+    """Whether the last message is continued instead of ending its turn."""
 
     @property
     def is_cheap(self) -> bool:

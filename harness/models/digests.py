@@ -12,7 +12,7 @@ from harness.models import cache
 
 
 def folder_digest(folder: Path) -> str:
-    """A digest of the names and contents of all files of a folder, those of its folders included."""
+    """A digest of the names and contents of all files in a folder, subfolders included."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return digest({str(file.relative_to(folder)): remembered_digest(file) for file in files})
 
@@ -20,8 +20,8 @@ def folder_digest(folder: Path) -> str:
 def remembered_digest(file: Path) -> str:
     """The SHA-256 of a file, cached by its path, size, inode and times.
 
-    A file written anew with the size and modification time of the old one (`cp -p`, `rsync -t`) has another inode or
-    another change time, which no program can set.
+    A file rewritten with the size and modification time of the old one (`cp -p`, `rsync -t`) has a different
+    inode or a different change time, which no program can set.
     """
     real = file.resolve()
     state = real.stat()
@@ -32,7 +32,7 @@ def remembered_digest(file: Path) -> str:
     except (OSError, ValueError, KeyError):
         pass
     sha256 = file_digest(real)
-    # A cache that cannot be written remembers nothing, and the digest is right all the same.
+    # A cache that cannot be written remembers nothing, but the digest is still correct.
     with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
         with draft(memory) as part:

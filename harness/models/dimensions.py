@@ -18,9 +18,9 @@ _INNER = ("intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim", "hidden_dim
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Counts of parameters (`linear`: those in linear layers, which quantization shrinks; `outputs`:
-    rows of these layers) and widths in numbers per token and block. `layers` are those that a token
-    passes: of an encoder-decoder, the encoder's for a prompt and as many for an answer."""
+    """Counts of parameters (`linear`: those in linear layers, which quantization shrinks; `outputs`: rows of
+    these layers) and widths in numbers per token and block. `layers` are those that a token passes: in an
+    encoder-decoder, the encoder's for a prompt and as many for an answer."""
 
     parameters: int
     linear: int
@@ -35,8 +35,8 @@ class Shape:
 
 
 def config(spec: str) -> ModelConfig:
-    """The transformers configuration of a model: of a folder, with or without weights, or of its `config.json`;
-    of a hub id only `config.json` is fetched.
+    """The transformers configuration of a model: from a folder, with or without weights, or from its
+    `config.json`; for a hub id only `config.json` is fetched.
 
     Raises:
         ConfigError: no such model, or a hub that cannot be reached.
@@ -62,7 +62,7 @@ def config(spec: str) -> ModelConfig:
 
 
 def _folder_of_configuration(spec: str) -> Path | None:
-    """The folder with a model's `config.json`; None for what is not on this machine."""
+    """The folder with a model's `config.json`; None if it is not on this machine."""
     if is_tiny(spec) or gguf_file(spec) is not None:
         return resolve(spec)
     path = Path(spec).expanduser()
@@ -97,7 +97,7 @@ def network(spec: str) -> Network:
     """The model's network on torch's meta device, where tensors have a shape but no storage.
 
     Raises:
-        ConfigError: as `config`, or an architecture that cannot be built.
+        ConfigError: as in `config`, or an architecture that cannot be built.
     """
     import torch
     import transformers
@@ -113,7 +113,7 @@ def network(spec: str) -> Network:
 
 @cache
 def quantizable_share(spec: str) -> float:
-    """The share of the weights between embeddings and output layer that lie in linear layers, which is what
+    """The share of the weights between embeddings and output layer that are in linear layers, which
     bitsandbytes can hold in few bits.
 
     Raises:

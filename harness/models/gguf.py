@@ -12,7 +12,7 @@ from harness.models.digests import remembered_digest
 
 
 def folder(file: Path) -> Path:
-    """The converted folder of a GGUF file; float32 where the file was quantized.
+    """The converted folder of a GGUF file; float32 if the file was quantized.
 
     Raises:
         ConfigError: not a GGUF file, or an architecture that transformers cannot read.
@@ -26,17 +26,17 @@ def _convert(file: Path, draft: Path) -> None:
 
     say(f"converting {file.name} once for later runs (about half a minute) …", error=True)
     try:
-        # In a folder of its own: what lies beside the file is no part of it, and may name code to run.
+        # In a separate folder: other files beside it are not part of the model, and may name code to run.
         with quiet(), tempfile.TemporaryDirectory() as alone:
             (Path(alone) / file.name).symlink_to(file.resolve())
             where: dict[str, str | bool] = {"gguf_file": file.name, "trust_remote_code": False}
             tokenizer = AutoTokenizer.from_pretrained(alone, **where)
             loaded = AutoModelForCausalLM.from_pretrained(alone, **where)
-    except Exception as error:  # whatever the libraries raise that read a file that is cut off, or none
+    except Exception as error:  # whatever the libraries raise for a file that is truncated or not GGUF
         reason = str(error).replace(f"{alone}/", "")
         raise ConfigError(f"cannot read this GGUF file: {reason}", file=file) from None
     config = loaded.config
-    # A network marked as quantized refuses to be saved, although its weights are plain now.
+    # A network marked as quantized refuses to be saved, although its weights are plain by now.
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     network = type(loaded)(config)

@@ -1,4 +1,4 @@
-"""The model hub: whether it can be asked at all."""
+"""The model hub: whether it can be reached at all."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.core.errors import ConfigError, nearest
 
 
 def check_reachable(spec: str, bundled: tuple[str, ...]) -> None:
-    """Raise at once where the hub's address does not resolve. The hub's own library tries for 40 seconds, which
+    """Raise at once if the hub's address does not resolve. The hub's own library tries for 40 seconds, which
     is long for a misspelled name on a machine without a network.
 
-    Behind a proxy names are not resolved here, so nothing is checked.
+    Behind a proxy, names are not resolved here, so nothing is checked.
 
     Args:
         spec: what the user named.
@@ -29,7 +29,7 @@ def check_reachable(spec: str, bundled: tuple[str, ...]) -> None:
         if isinstance(try_to_load_from_cache(spec, "config.json"), str):
             return
     except HFValidationError:
-        return  # no hub id: whoever loads it says so
+        return  # not a hub id: the code that loads it says so
     address = urlsplit(constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE or urllib.request.getproxies():
         return

@@ -32,9 +32,9 @@ def load(
 ) -> LanguageModel:
     """Load a model by its spec (see `harness.models.source`).
 
-    `dtype` is one of `DTYPES`; `auto` is bfloat16 where the device computes in it natively and
-    float32 elsewhere. `quantization` is a transformers quantization configuration. `device`
-    defaults to CUDA where there is one. `config` replaces the model's own configuration.
+    `dtype` is one of `DTYPES`; `auto` is bfloat16 if the device computes in it natively, and float32
+    otherwise. `quantization` is a transformers quantization configuration. `device` defaults to CUDA if there
+    is one. `config` replaces the model's own configuration.
 
     Raises:
         ConfigError: no such model, one of an architecture that cannot be loaded, or a bad dtype.
@@ -82,8 +82,8 @@ def load(
 
 
 def _let_go_of_file(network: Network) -> None:
-    """Copy the weights that quantization left alone out of the memory-mapped file. They are few, but any one
-    of them keeps the whole file in memory: 0.5 of the 0.9 GB that the bundled model takes in NF4.
+    """Copy the weights that quantization left unchanged out of the memory-mapped file. They are few, but any
+    one of them keeps the whole file in memory: 0.5 of the 0.9 GB that the bundled model takes in NF4.
     """
     from harness.models.layers.out_of_memory import release
 
@@ -108,7 +108,8 @@ def _keep_gradients(network: Network) -> None:
 
 @contextlib.contextmanager
 def _drawn_alike() -> Iterator[None]:
-    """What an encoder's files may lack, its pooler, is drawn: the same at every load, and no surprise."""
+    """The pooler, which an encoder's files may lack, is drawn at random, the same at every load; no warning
+    is needed."""
     from transformers.utils import logging
 
     from harness.models.random_state import seeded
@@ -150,7 +151,7 @@ def choose_dtype(name: str, device: str) -> torch.dtype:
 def computes_bfloat16(device: str) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware.
 
-    A CPU without such instructions emulates them: 80 times slower than float32 where measured
+    A CPU without such instructions emulates them: 80 times slower than float32 as measured
     (AVX2 only, 1024 × 576 by 576 × 1536).
     """
     import torch

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def dtype_of(network: Network) -> torch.dtype:
-    """The format of its embeddings. transformers' own `dtype` is that of the first parameter, which is float32
-    wherever a prompt or an adapter is learned in front of the embeddings."""
+    """The format of its embeddings. transformers' own `dtype` is that of the first parameter, which is
+    float32 if a prompt or an adapter is learned in front of the embeddings."""
     model = base_of(network)
     inner = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
     dtype: torch.dtype = getattr(getattr(inner, "weight", None), "dtype", None) or model.dtype

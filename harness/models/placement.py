@@ -1,7 +1,7 @@
-"""On which device a network is loaded, and how one larger than a GPU is laid over several.
+"""The device on which a network is loaded, and how one larger than a GPU is spread over several.
 
-transformers and accelerate place whole blocks and move what flows between them. That is enough to answer; training, and
-passes of our own over shared prefixes, keep to one device.
+transformers and accelerate place whole blocks and move what flows between them. That is enough to answer;
+training, and the harness's own passes over shared prefixes, use one device only.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from harness.core.torch_types import Network
 _ROOM = 0.8
 """Share of a GPU's free memory that weights may take; the rest is for keys, values and activations."""
 _FEW_BITS = {"load_in_4bit": 0.35, "load_in_8bit": 0.6}
-"""Bytes of a quantized network over those of its 16-bit files: embeddings and output layer stay as they are."""
+"""Bytes of a quantized network over those of its 16-bit files: embeddings and output layer are left
+unchanged."""
 
 
 def device_map(folder: Path, device: str, width: int, quantization: object) -> str | Mapping[str, str]:
-    """`device` for everything; "auto" where there are several GPUs and the weights are too large for one.
+    """`device` for everything; "auto" if there are several GPUs and the weights are too large for one.
 
     Args:
         folder: the model's files.
@@ -39,7 +40,7 @@ def device_map(folder: Path, device: str, width: int, quantization: object) -> s
 
 
 def devices(network: Network) -> tuple[str, ...]:
-    """The devices that a network's blocks are on; empty where it was not placed by a map."""
+    """The devices that a network's blocks are on; empty if it was not placed by a map."""
     placed = getattr(network, "hf_device_map", None) or {}
     return tuple(dict.fromkeys(str(device) for device in placed.values()))
 
@@ -60,7 +61,7 @@ def require_on_gpus(spec: str, network: Network) -> None:
 def require_one(spec: str, network: Network) -> None:
     """
     Raises:
-        ConfigError: the network is laid over several devices, where it cannot be trained.
+        ConfigError: the network is spread over several devices, where it cannot be trained.
     """
     if len(devices(network)) > 1:
         raise ConfigError(

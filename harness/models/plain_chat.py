@@ -19,7 +19,7 @@ _MARKS = {"user": "Input: ", "assistant": "Answer: "}
 class PlainChat:
     """`core.protocols.Chat` of encoders and encoder-decoders without a chat template.
 
-    A prompt and an answer each get the special tokens that the tokenizer puts round any text ([CLS]
+    A prompt and an answer each get the special tokens that the tokenizer puts around any text ([CLS]
     and [SEP], or </s>), as these models were pretrained. No template and no stop string is in use.
     `longest` is the most tokens that the tokenizer allows.
     """
@@ -57,7 +57,7 @@ class PlainChat:
         return ids if ids[-1:] and ids[-1] in self.eos_ids else [*ids, min(self.eos_ids)]
 
     def configured(self, thinking: bool, date: str) -> PlainChat:
-        """A prompt without a template has no room for either."""
+        """A prompt without a template has no place for either."""
         return self
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -18,8 +18,8 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Restore the random state of the CPU and of the one GPU that is computed on. Torch by itself saves those of all
-    GPUs of the machine, and warns where there are several."""
+    """Restore the random state of the CPU and of the one GPU that is computed on. Torch by itself saves those
+    of all GPUs of the machine, and warns if there are several."""
     import torch
 
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []

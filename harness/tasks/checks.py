@@ -62,16 +62,16 @@ def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
 
 
 def before_run(task: Task) -> list[Problem]:
-    """The errors and warnings that a run repeats, so that nobody has to validate first to hear of them.
+    """The errors and warnings that a run repeats, so that users see them without running `validate` first.
 
-    How few the rows are is not among them: every score says so by its interval.
+    A low number of rows is not among them: the interval of every score shows it.
     """
     every = by_level(problems(task, near_limit=RUN_NEAR_LIMIT))
     return [one for one in every if one.level != "note" and one.check != "size"]
 
 
 def by_level(problems: Iterable[Problem]) -> list[Problem]:
-    """Findings with the gravest first."""
+    """Findings, the most serious first."""
     order = ("error", "warning", "note")
     return sorted(problems, key=lambda one: order.index(one.level))
 
@@ -90,7 +90,7 @@ def too_long(
 ) -> list[Problem]:
     """Answers that `max_new_tokens` cuts off, and prompts that leave them no room in the context.
 
-    `prompts` and `answers` are lengths in tokens, by example id; of a large split they hold some rows only,
+    `prompts` and `answers` are lengths in tokens, by example id; of a large split they hold only some rows,
     the longest among them.
     """
     problems = []
@@ -232,7 +232,7 @@ def _identical_documents(task: Task) -> Iterable[Problem]:
 
 
 def _not_a_number(task: Task) -> Iterable[Problem]:
-    """Inputs in which a missing value was written as a text, which the model would read as a word."""
+    """Inputs in which a missing value was written as text, which the model would read as a word."""
     for split, part in task.splits.items():
         ids = [e.id for e in part if any(value in missing.SPELLED for value in e.input.values())]
         if ids:
@@ -242,7 +242,7 @@ def _not_a_number(task: Task) -> Iterable[Problem]:
 
 
 def long_rows(task: Task) -> list[Problem]:
-    """Rows that are longer than the context of many models, where no model is named."""
+    """Rows that are longer than the context of many models, if no model is named."""
     long = row_length.too_long(example for part in task.splits.values() for example in part)
     ids = [example.id for example in long]
     return [problem("warning", "length", row_length.described(long, ids), ids)] if long else []

@@ -1,4 +1,4 @@
-"""Whether texts are code, calls or SQL: they are compared as written, not as bags of words."""
+"""Whether texts are code, calls or SQL: these are compared as written, not as bags of words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Language = Literal["sql", "call", "code"]
 
 NOUNS = {"sql": "SQL statement", "call": "call", "code": "code"}
 MOST = 0.9
-"""The share of texts that must look alike: a few odd ones are mistakes in the data."""
+"""The share of texts that must look alike: a few odd ones may be mistakes in the data."""
 LOOKED_AT = 1000
 _SQL = re.compile(r"\s*(select|with|insert\s+into|update|delete\s+from|create\s+table)\b", re.IGNORECASE)
 _CALL = re.compile(r"\s*\[?\s*[A-Za-z_][\w.]*\(.*\)\s*[\];]?\s*", re.DOTALL)
@@ -48,7 +48,7 @@ def _is_code(text: str) -> bool:
 
 
 def _all_parse(texts: Sequence[str]) -> bool:
-    """Whether the `sql` format reads every text; what it does not is kept as code."""
+    """Whether the `sql` format reads every text; what it cannot read is kept as code."""
     from harness.core.kinds import build
 
     form: Format = build("formats", "sql")

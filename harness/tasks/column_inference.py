@@ -46,7 +46,7 @@ class Answer:
 
 
 EXACT: Spec = {"kind": "exact", "normalise": False}
-"""Of code every character counts: SQuAD's normalisation drops punctuation, case and articles."""
+"""In code every character counts: SQuAD's normalization drops punctuation, case and articles."""
 
 
 def scorer_name(spec: Spec) -> str:
@@ -60,13 +60,13 @@ def answer(
     kind: str = "",
     shown: Sequence[Example] | None = None,
 ) -> Answer:
-    """The format that fits the targets: objects, numbers, a few short labels, code, or text.
+    """The format that fits the targets: objects, numbers, a few short labels, code or text.
 
     Args:
         examples: all of them, which the format must fit.
         splits: those of train, from which alone a schema is inferred, and of the other splits, which it
             must accept. Default: all are train.
-        kind: the kind of format that the user asked for; empty: guess.
+        kind: the kind of format that the user asked for; empty means guess.
         shown: those whose labels are listed as choices: all that may become train. Default: all.
     """
     targets = [example.target for example in examples]

@@ -1,7 +1,7 @@
 """What each column of a table becomes: input, target, id, carried along in meta, or dropped, and why.
 
-Every column is kept as input unless it is an id, constant, the target or a copy of it. Nothing vanishes
-in silence: `harness init` prints the table of columns and reasons.
+Every column is kept as input unless it is an id, constant, the target or a copy of it. Nothing is dropped
+silently: `harness init` prints the table of columns and reasons.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Columns that the user named; None and empty: guess."""
+    """Columns that the user named; None or empty means guess."""
 
     target: str | None = None
     inputs: tuple[str, ...] = ()
@@ -55,7 +55,8 @@ class Chosen:
 class Assignment:
     """Every column's role, the map that follows from them, and warnings about them.
 
-    Empty for rows of a layout that needs no map. `instructions` is the text of a column that says the same instructions in every row.
+    Empty for rows of a layout that needs no map. `instructions` is the text of a column that holds the same
+    instructions in every row.
     """
 
     columns: tuple[Column, ...] = ()
@@ -87,7 +88,7 @@ def assign(
     Args:
         rows: those of all splits.
         chosen: what the user named.
-        absent: columns that a split lacks, with its name: what train alone has is no input.
+        absent: columns that a split lacks, with its name: a column that only train has is not an input.
 
     Raises:
         ConfigError: a named column is missing, nothing points to a target, or no input is left.
@@ -118,7 +119,7 @@ def assign(
 
 
 def _role(table: Table, name: str, chosen: Chosen) -> Column:
-    """What a column becomes by what the user said, its name and its values."""
+    """What a column becomes, judged by what the user said, its name and its values."""
 
     def becomes(role: Role, reason: str) -> Column:
         return Column(name=name, role=role, reason=reason)
@@ -156,7 +157,7 @@ _REPEATING = "an id that repeats; --group '{}' would keep its rows in one split"
 
 
 def _by_name(table: Table, name: str) -> tuple[Role, str] | None:
-    """What a column becomes by its name, where that says it."""
+    """What a column becomes, judged by its name, if the name decides it."""
     if names.words(name) in (("rejected",), ("chosen",)):
         return "meta", f"a {name} answer, for preference training"
     if (index := _row_number(table, name)) is not None:
@@ -195,7 +196,7 @@ def _row_number(table: Table, name: str) -> tuple[Role, str] | None:
 
 
 def _in_every_split(column: Column, absent: Mapping[str, str], chosen: Chosen) -> Column:
-    """The column, carried along where it would be shown in one split and empty in another."""
+    """The column, carried along if it would be shown in one split and empty in another."""
     split = absent.get(column.name)
     if split is None or column.name in chosen.named or column.role not in ("input", "meta"):
         return column
@@ -249,7 +250,7 @@ def _mapping(table: Table, columns: Sequence[Column], chosen: Chosen, target: st
 
 
 def _inside(value: object, name: str) -> str:
-    """How to name the input and the target where one column holds both: `{"translation": {"en": …, "fr": …}}`."""
+    """How to name input and target if one column holds both: `{"translation": {"en": …, "fr": …}}`."""
     if not isinstance(value, dict) or len(value) < 2:
         return "name one: --input COLUMN"
     first, *_, last = value

@@ -25,7 +25,7 @@ IDS = (
     "file",
     "filename",
 )
-"""Names that the column with a document's id has, the most certain first."""
+"""Names that a column with document ids may have, the most certain first."""
 TEXTS = ("text", "content", "contents", "body", "passage", "document", "page_content")
 HEADING = 6
 """Most marks that a Markdown heading begins with."""
@@ -34,8 +34,8 @@ REMEDY = "rows are {id, text, title}"
 
 
 def read(path: Path, encoding: str = "utf-8") -> tuple[Document, ...]:
-    """Every document: of a folder the .md and .txt files (id = name without suffix, title = first
-    heading), of a table (.jsonl, .csv, .parquet, …) the rows {id, text, title}.
+    """Every document: in a folder, the .md and .txt files (id = name without suffix, title = first
+    heading), in a table (.jsonl, .csv, .parquet, …), the rows {id, text, title}.
 
     Raises:
         ConfigError: missing, empty, a row without id or text, or an id used twice.
@@ -63,12 +63,12 @@ def paths(folder: Path) -> list[Path]:
 
 
 def id_column(row: Row) -> str | None:
-    """The column that holds the ids of documents; None where rows like this are no documents."""
+    """The column that holds the ids of documents; None if rows like this are not documents."""
     return _column(row, IDS) if _column(row, TEXTS) else None
 
 
 def resolved(name: str, ids: Iterable[str]) -> str | None:
-    """The document that a cell names by its id, its file name or its path; None where it names none."""
+    """The document that a cell names by its id, its file name or its path; None if it names none."""
     known = ids if isinstance(ids, (set, frozenset, dict)) else set(ids)
     file = PurePosixPath(name.strip().replace("\\", "/"))
     return next((text for text in (name, name.strip(), file.name, file.stem) if text and text in known), None)

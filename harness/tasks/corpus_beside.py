@@ -1,7 +1,7 @@
 """The corpus beside a data file: a folder of texts, or a table of documents, that a column of the rows names.
 
-Question answering data come as questions with the name of a document, and the documents next to them. Without
-the corpus, retrieval is left out of every comparison.
+Question-answering data often come as questions, each with the name of a document, with the documents next to
+them. Without the corpus, retrieval is left out of every comparison.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ WORDS = {
     "corpus", "docs", "doc", "documents", "passages", "articles", "pages", "manuals", "knowledge", "kb", "wiki",
     "contexts", "chunks", "texts", "files", "sources", "policies", "faq", "help",
 }  # fmt: skip
-"""Words in the name of a table that holds documents. Folders are judged by what is in them."""
+"""Words in the name of a table that holds documents. Folders are judged by their contents."""
 MOST_FOLDERS, MOST_FILES, MOST_BYTES = 100, 20_000, 200_000_000
-"""What is looked at beside a file: a download folder may hold a whole disk."""
+"""Entries that are examined beside a file: a download folder may be huge."""
 FEW_FILES = 1000
-"""Files that are looked at in a folder whose name says nothing of documents."""
+"""Files that are examined in a folder whose name does not suggest documents."""
 OURS = ("tasks", "results", "reports", "node_modules")
 """Folders that hold no data."""
 FIRST = 200
-"""Rows of which one must name a document, before all are looked at."""
+"""Rows of which one must name a document before all are examined."""
 LIKELY, FILLED = 0.5, 0.5
 """Shares of rows: that name a document, to be worth a hint; and that name anything, to be sure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """What retrieval reads, the column whose cells name its documents, and lines that say so to the user.
+    """What retrieval reads, the column whose cells name its documents, and lines that tell the user so.
 
-    `path` is None where nothing is certain: then `notes` say what to try.
+    `path` is None if nothing is certain: then `notes` say what to try.
     """
 
     path: Path | None = None
@@ -55,7 +55,7 @@ class Corpus:
         return f"names the documents of {_shown(self.path)}" if self.path else ""
 
     def applied(self, placed: Sequence[Placed], notes: list[str]) -> list[Placed]:
-        """The examples with the ids of their documents, where cells hold file names or paths. Names of documents
+        """The examples with the ids of their documents, if cells hold file names or paths. Names of documents
         that the corpus lacks go to `notes`."""
         if self.path is None or self.column is None:
             return list(placed)
@@ -84,13 +84,13 @@ def find(
     column: str | None = None,
     target: str = "",
 ) -> Corpus:
-    """The corpus that the user gave or that lies beside the data, with the column that names its documents.
+    """The corpus that the user gave or that is beside the data, with the column that names its documents.
 
     Args:
         data: the data file, or the folder of data files.
-        given: the corpus that the user named; None: look for one.
-        column: the column with the ids of documents that the user named; None: look for one.
-        target: the column with the answer, where the user named it.
+        given: the corpus that the user named; None means look for one.
+        column: the column with the ids of documents that the user named; None means look for one.
+        target: the column with the answer, if the user named it.
     """
     candidates = [given] if given is not None else _candidates(data)
     known = [name for name in dict.fromkeys(n for row in rows[:1000] for n in row.row) if name != target]
@@ -121,7 +121,7 @@ def find(
 
 @dataclass(frozen=True)
 class _Match:
-    """How many rows name a document, of how many that name anything, and how many different ones."""
+    """How many rows name a document, how many name anything, and how many different documents are named."""
 
     named: int
     filled: int
@@ -137,7 +137,7 @@ class _Match:
 
 
 def _match(rows: Sequence[Located], column: str, ids: Mapping[str, None]) -> _Match | None:
-    """How the cells of a column name documents; None where too few do."""
+    """How the cells of a column name documents; None if too few do."""
     if not any(_named(located, column, ids) for located in rows[:FIRST]):
         return None
     cells = [cell for located in rows if (cell := _cells(reach(located.row, column)))]
@@ -188,10 +188,11 @@ def _sounds_like_documents(path: Path) -> bool:
 
 
 def _ids_of(path: Path) -> dict[str, None]:
-    """The ids of a corpus without reading its texts; none where it is no corpus."""
+    """The ids of a corpus without reading its texts; none if it is not a corpus."""
     if path.is_dir():
         ids = Counter(Path(name).stem for name in _files(path))
-        # Two documents of one id are no corpus: such folders are texts by label, or whatever else lies about.
+        # Two documents with one id do not make a corpus: such folders are texts by label, or something
+        # unrelated.
         return dict.fromkeys(ids) if ids.total() == len(ids) else {}
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
         return {}

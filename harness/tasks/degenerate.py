@@ -1,4 +1,5 @@
-"""Answers that leave nothing to learn or to tell apart: one for all rows, or labels that differ in spelling alone."""
+"""Answers that leave nothing to learn or to distinguish: one for all rows, or labels that differ only in
+spelling."""
 
 from __future__ import annotations
 
@@ -13,15 +14,15 @@ from harness.tasks import schema_inference
 from harness.tasks.same_text import same_text
 
 MOST_VALUES = 200
-"""Distinct values of a field up to which it holds labels."""
+"""A field with at most this many distinct values holds labels."""
 SHOWN = 3
 TRUTH = {"yes": True, "y": True, "true": True, "t": True, "1": True, "no": False, "n": False, "false": False}
 TRUTH |= {"f": False, "0": False}
-"""What people write for yes and no."""
+"""Words that people write for yes and no."""
 
 
 def one_answer(targets: Iterable[JsonValue]) -> JsonValue:
-    """The answer that all of two rows or more have; None where they differ."""
+    """The answer that all of two rows or more have; None if they differ."""
     texts: set[str] = set()
     count, first = 0, None
     for target in targets:
@@ -34,7 +35,7 @@ def one_answer(targets: Iterable[JsonValue]) -> JsonValue:
 
 
 def about_one_answer(answer: object, rows: str) -> str:
-    """What to say of rows that all have one answer. `rows`: whose they are, such as "every row"."""
+    """What to say about rows that all have one answer. `rows`: whose they are, such as "every row"."""
     text = answer if isinstance(answer, str) else canonical_json(answer)
     shown = text if len(text) <= 60 else f"{text[:59]}…"
     return (
@@ -46,8 +47,8 @@ def about_one_answer(answer: object, rows: str) -> str:
 def look_alikes(targets: Sequence[object]) -> dict[str, list[list[str]]]:
     """Labels that differ only in case, spaces, hyphens and underscores, or that all say yes or no, by their place in the answer ("" for all of it).
 
-    Fields of objects hold labels where a schema would list their values. Spellings that differ in how their characters
-    are composed alone are one label to the format `choice`, and no finding.
+    Fields of objects hold labels if a schema would list their values. Spellings that differ in how their
+    characters are composed alone are one label to the format `choice`, and no finding.
     """
     values: dict[str, list[str]] = defaultdict(list)
     for target in targets:

@@ -16,9 +16,9 @@ ICONV = {
     "latin-1": "latin1", "utf-16-le": "UTF-16LE", "utf-16-be": "UTF-16BE", "euc_jp": "EUC-JP", "koi8_r": "KOI8-R",
     "koi8_u": "KOI8-U", "iso2022_jp": "ISO-2022-JP", "iso8859_5": "ISO-8859-5", "iso8859_7": "ISO-8859-7",
 }  # fmt: skip
-"""What iconv calls codecs that Python calls otherwise."""
+"""iconv's names of codecs that have another name in Python."""
 SAMPLE = 65_536
-"""Bytes that are looked at to tell UTF-16 without a mark."""
+"""Bytes that are examined to detect UTF-16 without a mark."""
 SCRIPTS = {
     **dict.fromkeys(("gb2312", "gbk", "gb18030"), ("gb18030", "Chinese, GBK")),
     **dict.fromkeys(("big5", "big5hkscs", "cp950"), ("big5", "Chinese, Big5")),
@@ -40,7 +40,7 @@ SCRIPTS = {
     "cp874": ("cp874", "Thai, Windows-874"),
     "tis_620": ("cp874", "Thai, Windows-874"),
 }
-"""Encodings of other alphabets: what the detector calls them, the codec that reads them, and what people say."""
+"""Encodings of other alphabets: the detector's name, the codec that reads them, and the common name."""
 LATIN = {"cp1250": "Central European, Windows-1250", "cp1254": "Turkish, Windows-1254"}
 """Encodings of the Latin alphabet beside Windows-1252 and Latin-1, which they share most letters with."""
 TURKISH = "ÐÝÞðýþ"
@@ -92,7 +92,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
 
 
 def actual(path: Path, encoding: str) -> str:
-    """The codec to read a file with: what its byte order mark says goes before the default.
+    """The codec to read a file with: its byte order mark takes precedence over the default.
 
     Raises:
         ConfigError: UTF-16 without a byte order mark, read as UTF-8.
@@ -112,7 +112,8 @@ def actual(path: Path, encoding: str) -> str:
 
 
 def _with_byte_order(encoding: str, head: bytes) -> str:
-    """UTF-16 or UTF-32 with the machine's byte order where no mark names one: a stream refuses it, `decode` does not."""
+    """UTF-16 or UTF-32 with the machine's byte order if no mark names one: a stream refuses it, `decode` does
+    not."""
     name = codecs.lookup(encoding).name
     if name not in ("utf-16", "utf-32") or any(head.startswith(mark) for mark in MARKS):
         return encoding
@@ -122,8 +123,9 @@ def _with_byte_order(encoding: str, head: bytes) -> str:
 def likely(data: bytes) -> str:
     """The encoding of bytes that are not UTF-8: UTF-16, or the one in which charset-normalizer finds a language.
 
-    Texts of the Latin alphabet are short of evidence, so their letters decide: Windows-1252 and Latin-1 differ in
-    the bytes 0x80 to 0x9f alone, which are letters and quotes in the one, control characters in the other.
+    Texts in the Latin alphabet give little evidence, so their letters decide: Windows-1252 and Latin-1 differ
+    in the bytes 0x80 to 0x9f alone, which are letters and quotes in the former, control characters in the
+    latter.
     """
     mark = next((codec for mark, codec in MARKS.items() if data.startswith(mark)), None)
     if codec := mark or _wide(data[:SAMPLE]):
@@ -141,7 +143,7 @@ def likely(data: bytes) -> str:
 
 
 def _with_other_letters(data: bytes) -> bytes:
-    """The first lines that are not ASCII alone: those in which the encoding shows."""
+    """The first lines that are not pure ASCII: those in which the encoding shows."""
     lines: list[bytes] = []
     size = 0
     for line in data.splitlines(keepends=True):
@@ -188,7 +190,8 @@ def _decodes(data: bytes, codec: str) -> bool:
 
 
 def assumed(path: Path, encoding: str) -> str:
-    """What a text file is read as, where that is not UTF-8, with a piece of it; empty for UTF-8."""
+    """The encoding a text file is read in, if that is not UTF-8, with a piece of the file; empty for
+    UTF-8."""
     codec = actual(path, encoding)
     if codec.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig", "ascii"):
         return ""
@@ -198,7 +201,7 @@ def assumed(path: Path, encoding: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """The first piece of a text that is not ASCII, by which a person sees whether it was read rightly."""
+    """The first piece of a text that is not ASCII, which shows a person whether it was read correctly."""
     match = re.search(r"[^\x00-\x7f]", text)
     if match is None:
         return ""

@@ -24,7 +24,7 @@ MAX_BYTES = 2**31
 
 @dataclass(frozen=True, kw_only=True)
 class SplitRows:
-    """Rows by split (`train` alone where nothing says which is which), and what was found, to be shown."""
+    """Rows by split (`train` alone if nothing says which is which), and what was found, to show the user."""
 
     parts: dict[str, list[Located]]
     notes: tuple[str, ...] = ()
@@ -35,8 +35,8 @@ class SplitRows:
 def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> SplitRows:
     """Rows of a folder or a .zip archive.
 
-    With another encoding than UTF-8, files that are UTF-8 are read as such all the same: data sets come
-    with one odd file among many.
+    Even if another encoding is named, files that are UTF-8 are read as UTF-8: data sets come with one odd
+    file among many.
 
     Raises:
         ConfigError: nothing in it says which file or folder holds what, or a file cannot be read.
@@ -82,7 +82,8 @@ def _unpacked(path: Path) -> Path:
 
 
 def _lone_folder(root: Path) -> Path:
-    """The one folder in an archive or folder that has nothing else, unless it is the folder of a label."""
+    """The one folder in an archive or folder that contains nothing else, unless it is the folder of a
+    label."""
     inner = _children(root)
     while len(inner) == 1 and inner[0].is_dir():
         if _text_files(inner[0]) and not _data_files(inner[0]):
@@ -110,12 +111,13 @@ def _text_files(root: Path) -> list[Path]:
 
 
 def _checked(file: Path, root: Path) -> Path:
-    """A file of a data set, which may come from a stranger: no link leads out of its folder. Archives have no links."""
+    """A file of a data set, which may be untrusted: no link may lead out of its folder. Archives have no
+    links."""
     return guarded.file(file, root, what=guarded.DATA) if isinstance(file, Path) else file
 
 
 def _by_split(files: Sequence[Path]) -> dict[str, list[Path]]:
-    """The files of each split, those of the commonest kind where a split has several kinds."""
+    """The files of each split, those of the most common kind if a split has several kinds."""
     by_split: dict[str, list[Path]] = {}
     for file in files:
         by_split.setdefault(split_of(file.stem), []).append(file)
@@ -153,7 +155,8 @@ def _rows(file: Path, encoding: str, sheet: str | None) -> list[Located]:
 
 
 def _one_each(files: Sequence[Path], encoding: str) -> list[Located]:
-    """The rows of JSON files that hold one object each; none where some file holds more, or is of another kind."""
+    """The rows of JSON files that hold one object each; none if some file holds more, or is of another
+    kind."""
     if any(file.suffix.lower() != ".json" for file in files):
         return []
     rows = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 LENGTH = 8
 BLOCK = 250_000
-"""Characters that are worked on at once."""
+"""Characters that are processed at once."""
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
@@ -36,7 +36,7 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def blocks(texts: Sequence[str]) -> Iterator[Grams]:
-    """The grams of texts, about `BLOCK` characters at a time, in order; a text may have one twice."""
+    """The grams of texts, about `BLOCK` characters at a time, in order; a gram may occur twice in a text."""
     first, size = 0, 0
     for row, text in enumerate(texts):
         size += max(LENGTH, len(text))
@@ -47,7 +47,7 @@ def blocks(texts: Sequence[str]) -> Iterator[Grams]:
 
 def _hashed(texts: Sequence[str], first: int) -> Grams:
     """The grams of each text as hashes: polynomials of the characters modulo 2^64."""
-    # A short text is filled up with a character that no text holds, so that it is its own only gram.
+    # A short text is padded with a character that no text holds, so that it is its own only gram.
     filled = [text.ljust(LENGTH, "\U0010ffff") if len(text) < LENGTH else text for text in texts]
     codes = np.frombuffer("".join(filled).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(
         np.uint64

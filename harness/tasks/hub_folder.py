@@ -1,8 +1,8 @@
 """A folder in the layout of the `datasets` library, its text files read as they are.
 
-The library infers a type for every column of a JSON or CSV file and changes what does not have it: a text
-2024-05-01 becomes a time, one number among texts makes "007" the number 7 and "null" nothing. An answer
-must stay what the file says, so the library only finds the files here.
+The library infers a type for every column of a JSON or CSV file and changes values that do not have it: a
+text 2024-05-01 becomes a time, one number among texts makes "007" the number 7 and "null" nothing. An answer
+must stay as the file has it, so here the library only finds the files.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)\r?\n---", re.DOTALL)
 GUESSED = ("timestamp", "date", "time", "duration")
 """Beginnings of the types that the library guesses from texts."""
 GUESSING = ("json", "csv")
-"""Its readers that guess."""
+"""The library's readers that guess."""
 
 
 def files(folder: Path, split: str, config: str | None) -> list[Path] | None:
-    """The files of a split where all are text whose types would be guessed; None where the library must read
+    """The files of a split if all are text whose types would be guessed; None if the library must read
     them: it declares their types, they bring their own, or the split is a part of one (`train[:10%]`).
 
     Raises:
@@ -49,12 +49,13 @@ def files(folder: Path, split: str, config: str | None) -> list[Path] | None:
 
 
 def source(name: str, folder: Path) -> str:
-    """What `data: {hf: NAME}` of the task in `folder` may stand for: a folder in it, or a data set `owner/name`.
+    """What `data: {hf: NAME}` of the task in `folder` may stand for: a folder in that folder, or a data set
+    `owner/name`.
 
     Any other name is one that the library would look for in the current folder, or one of its own readers.
 
     Raises:
-        ConfigError: it is neither, or leads out of the task's folder.
+        ConfigError: the name is neither, or leads out of the task's folder.
     """
     local = folder / name
     if local.is_dir():
@@ -99,7 +100,7 @@ def _data_files(builder: DatasetBuilder) -> list[str]:
 
 
 def front_matter(folder: Path) -> object:
-    """What the head of a data set's README.md says; None where there is none, or it is no YAML.
+    """What the head of a data set's README.md says; None if there is none, or it is not YAML.
 
     Raises:
         ConfigError: the file leads out of the folder.

@@ -49,11 +49,11 @@ class Made:
     example: Shown | None = None
     """One example as a model will see it."""
     prompt_size: PromptSize
-    """How long prompts and answers are, in tokens told from their bytes."""
+    """How long prompts and answers are, in tokens estimated from their bytes."""
 
     @property
     def handle(self) -> str:
-        """What other commands, started here, find the task by."""
+        """The name by which other commands, started here, find the task."""
         return self.name if self.folder.parent == Path("tasks") else str(self.folder)
 
     def as_json(self) -> dict[str, object]:
@@ -63,10 +63,10 @@ class Made:
 
 
 def init(data: str, into: Path, wish: Wish) -> Made:
-    """Write a task folder `into`/<name> that loads; nothing is left behind where that fails.
+    """Write a task folder `into`/<name> that loads; nothing is left behind if that fails.
 
     Raises:
-        ConfigError: unreadable data, columns that cannot be told apart, too few rows, or a folder that
+        ConfigError: unreadable data, columns that cannot be assigned, too few rows, or a folder that
             exists (unless forced).
     """
     name = wish.name or task_name.of(data)
@@ -122,7 +122,7 @@ def _instructions(
     assignment: Assignment,
     everything: Sequence[Example],
 ) -> str:
-    """The instructions for targets of this format, where the rows bring none along."""
+    """The instructions for targets of this format, if the rows bring none."""
     column = next(iter(assignment.names("target")), "")
     text = answer.instructions or instructions.written(answer.spec, [e.target for e in train], column)
     return text + (recognized.about_no_answer(everything) if answer.spec["kind"] == "text" else "")
@@ -144,7 +144,8 @@ class _Draft:
 def _write(
     folder: Path, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
 ) -> tuple[Shown | None, PromptSize]:
-    """Write the folder beside its place, load it, and move it there: what does not load is not left behind."""
+    """Write the folder beside its place, load it, and move it there: a task that does not load is not left
+    behind."""
     activity.now(f"writing {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
@@ -201,7 +202,7 @@ def _notes(
     answer: column_inference.Answer,
     sources: Mapping[str, Located],
 ) -> list[str]:
-    """What else a person should know of the splits."""
+    """What else the user should know about the splits."""
     notes = []
     everything = [example for part in parts.values() for example in part]
     targets = [example.target for example in everything]
@@ -231,7 +232,7 @@ def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Ex
 
 
 def _sampled(whole: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
-    """At most as many rows of each split as wished."""
+    """At most the requested number of rows of each split."""
     most = {**MOST, **wish.sizes}
     return {
         split: [

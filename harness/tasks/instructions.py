@@ -1,4 +1,4 @@
-"""The instructions that `harness init` writes: what a person would say who knows how the answers look.
+"""The instructions that `harness init` writes: what a person who knows how the answers look would say.
 
 They are made from the targets of train alone and the name of the target's column, and are a start to edit.
 """
@@ -14,12 +14,12 @@ from harness.tasks.templates import literal
 
 OBJECT = "Answer with one JSON object and nothing else."
 ARRAY = "Answer with one JSON array and nothing else."
-"""The keys and values stand in the schema, which the task file shows in the prompt."""
+"""The keys and values are in the schema, which the task file shows in the prompt."""
 _GENERAL = {
     *("target", "label", "labels", "answer", "answers", "output", "completion", "response", "class", "y"),
     *("gold", "expected", "text", "value", "result", "final", "chosen", "ground", "truth"),
 }
-"""Words of a column's name that say nothing about what is asked for."""
+"""Words of a column's name that say nothing about what is asked."""
 _UNITS = {
     "kg", "mg", "lb", "lbs", "km", "cm", "mm", "mi", "miles", "ft", "feet", "inches", "meters", "metres",
     "ms", "sec", "secs", "seconds", "min", "mins", "minutes", "hours", "days", "weeks", "months", "years",
@@ -30,7 +30,7 @@ _WRITTEN = {"pct": "percent", "eur": "EUR", "usd": "USD", "gbp": "GBP", "chf": "
             "kwh": "kWh", "kw": "kW", "kb": "kB", "mb": "MB", "gb": "GB"}  # fmt: skip
 _BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]{1,16}?)\s*[)\]]\s*$")
 LONGEST_SCALE = 10
-"""Whole numbers that lie no further apart are a scale, which is named from end to end."""
+"""Whole numbers that are no further apart than this form a scale, which is named from end to end."""
 
 
 def written(spec: Mapping[str, Any], targets: Sequence[object], column: str = "") -> str:
@@ -39,7 +39,7 @@ def written(spec: Mapping[str, Any], targets: Sequence[object], column: str = ""
     Args:
         spec: the format as the task file has it: `kind` and its settings.
         targets: those of train, converted to the format.
-        column: the name of the target's column; empty where it has none.
+        column: the name of the target's column; empty if it has none.
     """
     if spec["kind"] == "choice":
         return labels(spec["choices"], column)
@@ -49,7 +49,7 @@ def written(spec: Mapping[str, Any], targets: Sequence[object], column: str = ""
 
 
 def labels(choices: Sequence[str], column: str = "") -> str:
-    """For `choice`: every label, one a line."""
+    """For `choice`: every label, one per line."""
     name = _name(column)
     asked = f"Give the {name}. Answer" if name else "Answer"
     listed = "\n".join(f"- {literal(label)}" for label in choices)
@@ -57,7 +57,7 @@ def labels(choices: Sequence[str], column: str = "") -> str:
 
 
 def number(targets: Sequence[object], column: str = "") -> str:
-    """For `number`: its name, its unit where the column's name has one, and how it is written."""
+    """For `number`: its name, its unit if the column's name has one, and how it is written."""
     unit = _unit(column)
     asked = f"{_name(column) or ('value' if unit else 'answer')}{f' in {literal(unit)}' if unit else ''}"
     without = "without the unit or" if unit else "without"
@@ -81,12 +81,12 @@ def code(noun: str) -> str:
 
 
 def _first_accepted(targets: Sequence[object]) -> list[str]:
-    """Each target as the text that a model is taught: of several accepted answers the first."""
+    """Each target as the text that a model is taught: of several accepted answers, the first."""
     return [str(target[0] if isinstance(target, list) else target) for target in targets if target != []]
 
 
 def _kind(targets: Sequence[object]) -> str:
-    """What sort of number the targets are: whole, on a short scale, or with so many decimals."""
+    """What sort of number the targets are: whole, on a short scale, or with a certain number of decimals."""
     texts = [str(target).strip() for target in targets]
     decimals = max((len(text.partition(".")[2]) for text in texts if "e" not in text.lower()), default=0)
     if decimals:
@@ -104,7 +104,7 @@ def _words(column: str) -> list[str]:
 
 
 def _name(column: str) -> str:
-    """What the column is called, in words, without its unit; empty where the name says nothing."""
+    """What the column is called, in words, without its unit; empty if the name says nothing."""
     words = [word.lower() for word in _words(_BRACKETED.sub("", column))]
     if len(words) > 1 and words[-1] in _UNITS:
         words = words[:-2] if words[-2] == "in" else words[:-1]

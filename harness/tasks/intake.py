@@ -1,4 +1,4 @@
-"""The user's data as labelled examples by split, with everything that was guessed on the way, for `init`."""
+"""The user's data as labeled examples by split, with everything that was guessed on the way, for `init`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from harness.tasks.row_layouts import Placed
 from harness.tasks.split_names import ALIASES, SPLITS, split_of
 
 MOST = {"train": 2000, "dev": 200, "test": 500}
-"""Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
+"""Default number of rows of each split: enough for a first answer, few enough to get it soon."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the user asked for; None and empty: guess, and sizes by share (`SHARES`) up to `MOST`."""
+    """What the user asked for; None or empty means guess, with sizes by share (`SHARES`) up to `MOST`."""
 
     name: str | None = None
     target: str | None = None
@@ -58,8 +58,8 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """Examples of each split that the data come in (`train` alone for one file), the corpus that came with
-    them or lies beside them, and lines that say what was guessed."""
+    """Examples of each split that the data have (`train` alone for one file), the corpus that came with them
+    or is beside them, and lines that say what was guessed."""
 
     parts: dict[str, list[Placed]]
     documents: tuple[Document, ...]
@@ -69,10 +69,10 @@ class Intake:
 
 
 def read(data: str, wish: Wish) -> Intake:
-    """Every labelled row of the user's data.
+    """Every labeled row of the user's data.
 
     Raises:
-        ConfigError: unreadable data, no rows, or columns that cannot be told apart.
+        ConfigError: unreadable data, no rows, or columns that cannot be assigned.
     """
     source = _read(data, wish)
     notes = [*source.notes, *_encoding(data, wish), *pool.line_counts(source.parts, wish.encoding)]
@@ -142,7 +142,7 @@ def _legend(data: str, wish: Wish, rows: list[Located], assignment: Assignment) 
 
 
 def _encoding(data: str, wish: Wish) -> list[str]:
-    """What one text file is read as, where it is not UTF-8."""
+    """The encoding one text file is read in, if it is not UTF-8."""
     path = Path(data).expanduser()
     of_text = path.suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
     line = encodings.assumed(path, wish.encoding) if of_text and path.is_file() else ""
@@ -150,7 +150,7 @@ def _encoding(data: str, wish: Wish) -> list[str]:
 
 
 def _corpus(data: str, wish: Wish, rows: list[Located], known: recognized.Recognized | None) -> Corpus:
-    """The corpus that the user named or that lies beside local data; none where the rows bring theirs along."""
+    """The corpus that the user named or that is beside local data; none if the rows bring their own."""
     path = Path(data).expanduser()
     if known is not None and known.documents:
         return Corpus(path=wish.corpus)

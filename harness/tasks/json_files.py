@@ -16,15 +16,15 @@ from harness.tasks.encodings import read_text
 from harness.tasks.located import Row
 
 SMALL = 16 * 2**20
-"""Characters of a text of JSON whose values are not counted before they are made."""
+"""Length in characters up to which a JSON text's values are not counted before they are created."""
 BYTES_OF = {"{": 184, "[": 88, ",": 64, ":": 128}
-"""Bytes that a value behind each of these takes at most, beside its text: an object, a list, an item."""
+"""Bytes that a value after each of these takes at most, besides its text: an object, a list, an item."""
 FLAT = 100
-"""Brackets in a text of JSON below which it cannot be nested too deeply."""
+"""With fewer brackets than this, a JSON text cannot be nested too deeply."""
 
 
 def jsonl_rows(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
-    """Each row of a JSONL file with its line, also where the objects span several lines.
+    """Each row of a JSONL file with its line, even if the objects span several lines.
 
     Raises:
         ConfigError: broken JSON or a row that is not an object (with the line), or the wrong encoding.
@@ -85,13 +85,13 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
     except RecursionError:
         raise ConfigError("broken JSON: nested too deeply", file=path, line=line) from None
     except ValueError as error:
-        # Also numbers of thousands of digits, which Python refuses.
+        # This includes numbers of thousands of digits, which Python refuses.
         raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
 
 
 def _refuse_swelling(text: str, path: Path, line: int | None = None) -> None:
-    """Refuse a text whose values take more memory than reading its file may: the library makes all of them at once,
-    where no deadline reaches. Every value follows a bracket, a comma or a colon."""
+    """Refuse a text whose values take more memory than reading its file may: the library creates all of them
+    at once, where no deadline can interrupt it. Every value follows a bracket, a comma or a colon."""
     if len(text) <= SMALL:
         return
     memory = sum(text.count(mark) * size for mark, size in BYTES_OF.items())
@@ -106,7 +106,7 @@ def _text_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     """The lines of a text file that are not blank, with their numbers."""
     try:
         codec = encodings.actual(path, encoding)
-        # Lines end with \n alone: U+2028 and friends are ordinary characters inside a JSON string.
+        # Lines end with \n alone: U+2028 and its like are ordinary characters inside a JSON string.
         with path.open(encoding=codec, errors=encodings.ERRORS, newline="\n") as stream:
             for number, line in enumerate(stream, start=1):
                 text = line.removesuffix("\n").removeprefix("\ufeff" if number == 1 else "")

@@ -48,7 +48,7 @@ def _objects(part: Sequence[object]) -> bool:
 
 def _table(value: Mapping[str, Any]) -> list[Row] | None:
     """Rows of a table that is written by column, as `{name: [cells]}` or pandas' `{name: {row: cell}}`, or as
-    `{columns: [names], data: [[cells]]}`; None for another value."""
+    `{columns: [names], data: [[cells]]}`; None for any other value."""
     names, data = value.get("columns"), value.get("data")
     if isinstance(names, list) and isinstance(data, list) and all(isinstance(cells, list) for cells in data):
         if all(len(cells) == len(names) for cells in data):

@@ -13,8 +13,8 @@ Value = Any
 
 
 def objects(text: str) -> list[tuple[dict[str, Value], int]] | None:
-    """The objects of a text with the line each begins on: one after another, over as many lines as they like, or the
-    items of one array. None where the text holds anything else."""
+    """The objects of a text with the line each begins on: one after another, over any number of lines, or the
+    items of one array. None if the text holds anything else."""
     decoder, position = json.JSONDecoder(), _next(text, 0)
     end = "]" if text[position : position + 1] == "[" else ""
     position, line, counted = position + len(end), 1, 0
@@ -34,7 +34,7 @@ def objects(text: str) -> list[tuple[dict[str, Value], int]] | None:
 
 
 def _next(text: str, position: int, marks: str = "") -> int:
-    """The next position that holds something else than space and `marks`."""
+    """The next position that holds something other than space and `marks`."""
     while position < len(text) and text[position] in SPACE + marks:
         position += 1
     return position

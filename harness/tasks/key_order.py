@@ -1,7 +1,9 @@
-"""One order of keys for whatever writes or shows an object: shots, targets, the schema in the prompt, the grammar.
+"""One order of keys for everything that writes or shows an object: shots, targets, the schema in the prompt,
+the grammar.
 
-A model that is held to a grammar writes keys in the order of the schema's `properties`; a model that learns from
-targets writes them as the targets do. Both are the order of train's targets where these share one, else the schema's.
+A model that is held to a grammar writes keys in the order of the schema's `properties`; a model that learns
+from targets writes them as the targets do. Both use the order of train's targets if these share one, else the
+schema's.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from typing import Any, TypeAlias
 Schema: TypeAlias = Mapping[str, Any]
 
 MAX_DEPTH = 32
-"""Levels of a value that are put in order; deeper parts stay as they are."""
+"""Levels of a value that are put in order; deeper parts are left unchanged."""
 _BRANCHES = ("anyOf", "oneOf", "allOf")
 
 
 def ordered_schema(schema: Schema, targets: Iterable[object]) -> Schema:
-    """The schema with every `properties` in the order that the targets share; where they share none, unchanged."""
+    """The schema with every `properties` in the order that the targets share; unchanged if they share
+    none."""
     sequences: dict[int, set[tuple[str, ...]]] = {}
     declared: dict[int, list[str]] = {}
     for target in targets:
@@ -33,7 +36,7 @@ def ordered_schema(schema: Schema, targets: Iterable[object]) -> Schema:
 def ordered_value(schema: Schema, value: object) -> Any:
     """The value with its keys in the schema's order; keys that the schema does not name follow in their own order.
 
-    A whole number that was read as a decimal (2.0) becomes an integer where the schema asks for one or names it:
+    A whole number that was read as a decimal (2.0) becomes an integer if the schema asks for one or names it:
     the grammar knows one spelling.
     """
     return _ordered(_Root(schema), schema, value, 0)
@@ -82,7 +85,7 @@ class _Root:
                 yield from self.forms(branch, value, depth + 1)
 
     def _best(self, branches: Sequence[object], value: object) -> list[Any]:
-        """Of alternatives, the one that names most of an object's keys and contradicts none of its constants."""
+        """The alternative that names most of an object's keys and contradicts none of its constants."""
         if not isinstance(value, Mapping):
             return [branch for branch in branches if not self._names(branch)]
         fitting = [branch for branch in branches if not self._contradicts(branch, value)]
@@ -170,7 +173,8 @@ def _whole(form: Schema) -> bool:
 
 
 def _shared(sequences: set[tuple[str, ...]], declared: Sequence[str]) -> list[str] | None:
-    """The order closest to the declared one that holds all of the sequences; None where two contradict each other."""
+    """The order closest to the declared one that holds all of the sequences; None if two contradict each
+    other."""
     present = {name for names in sequences for name in names}
     after: dict[str, set[str]] = {name: set() for name in declared if name in present}
     for names in sequences:
@@ -202,7 +206,7 @@ def _rebuilt(schema: object, orders: Mapping[int, list[str]]) -> Any:
 
 
 def _merged(order: Sequence[str], rest: Sequence[str], declared: Mapping[str, object]) -> list[str]:
-    """The targets' order; a name that no target has stands behind the name that it follows in the schema."""
+    """The targets' order; a name that no target has comes after the name that it follows in the schema."""
     merged, names = list(order), list(declared)
     for name in rest:
         before = [merged.index(one) for one in names[: names.index(name)] if one in merged]

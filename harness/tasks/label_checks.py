@@ -15,7 +15,7 @@ from harness.tasks.problems import Level, Problem, problem
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """Labels of a choice task: counts per split, and the score of always saying train's commonest."""
+    """Labels of a choice task: counts per split, and the score of always giving train's most common label."""
 
     counts: Mapping[str, Mapping[str, int]]
     majority: str
@@ -59,7 +59,7 @@ def unseen_labels(task: Task) -> Iterable[Problem]:
 
 
 def indistinct(task: Task) -> Iterable[Problem]:
-    """Answers that leave nothing to tell apart, and labels that differ in spelling alone."""
+    """Answers that leave nothing to distinguish, and labels that differ only in spelling."""
     only = degenerate.one_answer(example.target for example in task.splits["test"])
     if only is not None:
         yield problem("warning", "answers", degenerate.about_one_answer(only, "every test row"), ())
@@ -70,7 +70,7 @@ def indistinct(task: Task) -> Iterable[Problem]:
 
 
 def without_labels(task: Task) -> Iterable[Problem]:
-    """Targets that look like placeholders: all one value, or none of those that train repeats."""
+    """Targets that look like placeholders: all one value, or none of the values that train repeats."""
     targets = {split: [canonical_json(e.target) for e in part] for split, part in task.splits.items() if part}
     train = Counter(targets.get("train", ()))
     repeated = 1 < len(train) <= train.total() / 5

@@ -1,4 +1,4 @@
-"""Columns that give the answer away: each of their values stands beside one answer only."""
+"""Columns that give the answer away: each of their values occurs with one answer only."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 
 REPEATS = 5
-"""A value must stand for this many rows on average: that a text seen once has one answer says nothing."""
+"""A value must occur in this many rows on average: a text seen once having one answer means nothing."""
 MOST_COLUMNS = 12
-"""Columns that are tried two by two."""
+"""Number of columns that are tried in pairs."""
 
 Values = Sequence[str]
 
 
 def text(value: object) -> str:
-    """A value as something to compare by: numbers and their texts are the same."""
+    """A value in a form that can be compared: numbers and their texts are the same."""
     if isinstance(value, str):
         return value.strip()
     return "" if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
@@ -40,7 +40,7 @@ def copies(values: Values, targets: Values) -> bool:
 
 
 def predicts(values: Sequence[object], targets: Values) -> bool:
-    """Whether equal values always stand beside equal answers."""
+    """Whether equal values always occur with equal answers."""
     answer_of: dict[Hashable, str] = {}
     return all(
         answer_of.setdefault(value, answer) == answer for value, answer in zip(values, targets, strict=True)

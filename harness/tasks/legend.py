@@ -33,20 +33,21 @@ class Legend:
     file: str
 
     def applied(self, row: Located) -> Located:
-        """The row with the name in place of the code; one without a code as it is."""
+        """The row with the name in place of the code; a row without a code is unchanged."""
         name = self.names.get(_code(row.row.get(self.column)))
         return row if name is None else replace(row, row={**row.row, self.column: name})
 
     @property
     def line(self) -> str:
-        """What `init` says of it."""
+        """What `init` says about it."""
         pairs = ", ".join(f"{code} = {name}" for code, name in [*self.names.items()][:SHOWN])
         more = ", …" if len(self.names) > SHOWN else ""
         return f"codes of '{self.column}' become the names in {self.file}: {pairs}{more}"
 
 
 def find(data: Path, rows: Sequence[Located], column: str) -> Legend | None:
-    """The list beside `data`, a file or a folder, that names every code in `column`; None where there is none."""
+    """The list beside `data`, a file or a folder, that names every code in `column`; None if there is
+    none."""
     folder = data if data.is_dir() else data.parent
     codes = {_code(row.row.get(column)) for row in rows} - {""}
     if not codes or len(codes) > MOST_CODES or not all(code.isdecimal() for code in codes):
@@ -66,7 +67,7 @@ def _code(value: object) -> str:
 
 
 def _names(path: Path, folder: Path) -> dict[str, str]:
-    """Code → name; empty where the file is no such list."""
+    """Code → name; empty if the file is not such a list."""
     try:
         text = guarded.file(path, folder, limit=MOST_BYTES, what=guarded.DATA).read_text("utf-8-sig")
         return _of_lines(text) if path.suffix == ".txt" else _of_json(json.loads(text))
@@ -83,7 +84,7 @@ def _of_lines(text: str) -> dict[str, str]:
 
 
 def _of_json(value: object) -> dict[str, str]:
-    """Of a list of names, `{"0": name}` or `{name: 0}`."""
+    """From a list of names, `{"0": name}` or `{name: 0}`."""
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return {str(number): name for number, name in enumerate(value)}
     if not isinstance(value, dict):

@@ -33,7 +33,7 @@ from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 
 FOLDER = shipped.ROOT / "tasks"
 PROMPT_FILE = re.compile(r"[\w./-]+\.(txt|md|j2)")
-"""What in `prompts:` is the name of a file instead of a text."""
+"""Matches an entry of `prompts:` that is the name of a file instead of a text."""
 SETTLING_SECONDS, SECONDS_PER_ROW = 60.0, 0.01
 """Processor seconds in which all targets are checked against the format."""
 SMALLER = "is the format's schema, or a target, larger than it need be?"
@@ -46,7 +46,7 @@ def load(name_or_path: str | Path) -> Task:
     `dev`, which may be empty, and `test`, which is not.
 
     Raises:
-        ConfigError: no such task, or anything wrong with it, with file, line and remedy.
+        ConfigError: there is no such task, or something is wrong with it; names file, line and remedy.
     """
     task, faults = examine(name_or_path)
     if faults:
@@ -55,7 +55,7 @@ def load(name_or_path: str | Path) -> Task:
 
 
 def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
-    """As `load`, but targets that fail the task's format are listed, not raised.
+    """Like `load`, but lists targets that fail the task's format instead of raising.
 
     Raises:
         ConfigError: anything else that `load` raises.
@@ -100,7 +100,8 @@ def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
 def _settled(
     placed: Mapping[str, Sequence[Placed]], form: Format, path: Path
 ) -> tuple[dict[str, tuple[Example, ...]], list[ConfigError]]:
-    """As `answers.settle_all`, within a time that grows with the rows: schema and targets come from strangers."""
+    """Like `answers.settle_all`, within a time limit that grows with the rows: schema and targets are
+    untrusted."""
     seconds = SETTLING_SECONDS + SECONDS_PER_ROW * sum(map(len, placed.values()))
     try:
         with deadline.within(seconds, guarded.memory_of(path)):
@@ -241,7 +242,7 @@ def _templates(
 def _prompts(
     source: TaskFile, settled: Mapping[str, Sequence[Example]], form: Format, path: Path
 ) -> tuple[str, ...]:
-    """The other instructions, each read where it names a file, and tried as `instructions` is."""
+    """The other instructions, each read if it names a file, and tried as `instructions` is."""
     kinds = {tuple(example.input): example for part in settled.values() for example in part}
     texts = []
     for index, given in enumerate(source.prompts):
@@ -296,10 +297,11 @@ def _hash(
 
 
 def _tools(example: Example) -> list[dict[str, str]]:
-    """The functions as a part of the hash; nothing where there are none."""
+    """The functions as a part of the hash; nothing if there are none."""
     return [{"tools": example.tools}] if example.tools else []
 
 
 def _turns(example: Example) -> list[list[list[str]]]:
-    """The earlier turns as a part of the hash; nothing where there are none, so that other hashes stay."""
+    """The earlier turns as a part of the hash; nothing if there are none, so that other hashes stay the
+    same."""
     return [[[turn.role, turn.content] for turn in example.turns]] if example.turns else []

@@ -1,4 +1,4 @@
-"""A row and where it stands, so that an error can name the file, the line and the row."""
+"""A row and its position, so that an error can name the file, the line and the row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Located:
 
     @property
     def position_in_file(self) -> tuple[str, int]:
-        """What tells a row from every other."""
+        """What distinguishes a row from every other."""
         return self.file, self.number
 
     def error(self, message: str, remedy: str = "") -> ConfigError:
@@ -45,7 +45,7 @@ class Refused:
 
     @property
     def reason(self) -> str:
-        """The fault without its place and without the value that differs from row to row."""
+        """The fault without its place and without the value that varies from row to row."""
         return self.fault.message.removeprefix(f"row {self.source.number}: ").split(" (got ")[0]
 
 

@@ -16,7 +16,7 @@ from harness.tasks.gram_hashes import Grams, Indices, blocks
 
 BANDS, ROWS = 20, 6
 PER_BAND = 4
-"""Texts that one band yields at most for a text: where all texts are alike, a few show it as well as all."""
+"""Texts that one band yields at most for a text: if all texts are alike, a few show it as well as all."""
 BEST = 4
 """Candidates of each text, those that share most bands with it."""
 

@@ -1,4 +1,4 @@
-"""NaN: what data frames write for a missing value. It is read as an empty cell, and said."""
+"""NaN: what data frames write for a missing value. It is read as an empty cell, and the user is told."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MAY_HOLD = (float, dict, list)
 
 
 def emptied(rows: Sequence[Located]) -> list[Located]:
-    """Rows whose NaN and infinite numbers are null; a warning says in which columns there were how many."""
+    """Rows whose NaN and infinite numbers are null; a warning says how many there were in which columns."""
     return list(emptying(rows))
 
 
 def emptying(rows: Iterable[Located]) -> Iterator[Located]:
-    """As `emptied`, row by row; the warning comes behind the last."""
+    """Like `emptied`, row by row; the warning comes after the last row."""
     counts: Counter[str] = Counter()
     file = ""
     for located in rows:
@@ -48,7 +48,8 @@ def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Locat
 
 
 def among_numbers(rows: Sequence[Located], column: str) -> tuple[list[Located], Counter[str]]:
-    """As `spelled`, of a column whose other cells are all numbers; else a cell that says so may be a label."""
+    """Like `spelled`, for a column whose other cells are all numbers; otherwise such a cell may be a
+    label."""
     values = [located.row.get(column) for located in rows]
     others = [value for value in values if value not in (None, "", *SPELLED)]
     if len(others) == len(values) or not others or not all(map(_is_number, others)):

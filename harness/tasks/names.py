@@ -14,19 +14,19 @@ TARGETS = (
 )
 """Names of answers, the most certain first."""
 WHOLE_NAMES = ("y", "code")
-"""Names of answers that say so alone: `x.y` is a path, and `zip_code` no program."""
+"""Names of answers that count only as a whole name: `x.y` is a path, and `zip_code` is not a program."""
 QUESTIONS = (("question",), ("query",))
 """Last words of the names of questions."""
 IDS = ("id", "ids", "uid", "uuid", "guid", "idx", "index", "pmid", "identifier", "hash")
 NUMBERS = ("number", "no", "nr", "ref")
-"""Last words of names that are ids where every value differs: "Ticket No"."""
+"""Last words of names that are ids if every value differs: "Ticket No"."""
 COUNTERS = {
     ("nr",), ("no",), ("num",), ("row", "nr"), ("row", "no"), ("row", "num"), ("row", "number"), ("row",),
     ("rownum",), ("s", "no"), ("sr", "no"), ("lfd", "nr"),
 }
-"""Words of names under which tables count their rows, where every number differs."""
+"""Words of names under which tables count their rows, if every number differs."""
 FRAME_INDEXES = {("index",), ("level", "0"), ("row", "index")}
-"""Words of names under which data frames write their index, beside those without a name of their own."""
+"""Words of names under which data frames write their index, besides those without a name of their own."""
 PREDICTIONS = ("pred", "preds", "predicted", "prediction", "predictions")
 RESERVED = {"true", "false", "none", "self", "loop", "system", "and", "or", "not", "in", "is", "if", "else"}
 """Names that mean something else in a template; `system` is the system message."""
@@ -79,7 +79,7 @@ def target(known: Sequence[str]) -> str | None:
     """The column whose name most certainly names the answer: a whole name first, then a last word."""
     ranked = _ranked(known)
     asks = any(words(name)[-1:] in QUESTIONS for name in known)
-    # Beside a question the answer is its answer, whatever category the pair has.
+    # Beside a question, the target is its answer, whatever category the pair has.
     replies = (("answer",), ("response",), ("reply",))
     answers = [name for name in ranked if asks and words(name) in replies]
     return next(iter((*answers, *ranked)), None)

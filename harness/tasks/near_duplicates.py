@@ -1,9 +1,9 @@
 """Near-duplicates between two sets of texts, by Jaccard similarity of their character 8-grams.
 
 Exact for small sets: two texts this similar must share one of their rarest grams, so only those are indexed
-(prefix filtering; Bayardo, Ma and Srikant 2007, "Scaling up all pairs similarity search"). Where the texts are many,
-or are made of so few words that even the rarest grams are in most of them, MinHash names the candidates. Either
-way, candidates are compared as texts, so that every pair returned is a near-duplicate.
+(prefix filtering; Bayardo, Ma and Srikant 2007, "Scaling up all pairs similarity search"). If the texts are
+many, or are made of so few words that even the rarest grams are in most of them, MinHash names the
+candidates. Either way, candidates are compared as texts, so that every pair returned is a near-duplicate.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Nearest:
-    """Pairs found; `exact` is false where a few with a similarity near the threshold may be missing."""
+    """Pairs found; `exact` is false if a few with a similarity near the threshold may be missing."""
 
     pairs: tuple[Pair, ...]
     exact: bool
@@ -49,9 +49,9 @@ class Nearest:
 def near(left: Mapping[str, str], right: Mapping[str, str], threshold: float = THRESHOLD) -> Nearest:
     """For each text of `right`, the most similar text of `left` with at least `threshold`.
 
-    Exact where the texts are few and share few rare grams. Otherwise MinHash finds 99.8 % of the texts of `right`
-    whose most similar one has 0.8, more of those that are more similar, and only a similar one where many are; a
-    threshold under `THRESHOLD` loses more.
+    Exact if the texts are few and share few rare grams. Otherwise MinHash finds 99.8 % of the texts of
+    `right` whose most similar one has 0.8, more of those that are more similar, and only a similar one where
+    many are; a threshold under `THRESHOLD` loses more.
     """
     ours, theirs = list(left.values()), list(right.values())
     pairs = _sharing_rare(ours, theirs, threshold) if _small(ours, theirs) else None
@@ -117,7 +117,7 @@ def _rarest(texts: Sequence[str], common: NDArray[np.int32], threshold: float) -
 def _by_rarity(block: Grams, common: NDArray[np.int32]) -> tuple[Indices, Hashes]:
     """A block's distinct grams by text and, within a text, the rarest first.
 
-    One sort of one number: the text's position, how common the gram is, and the start of its hash. Where two
+    One sort of one number: the text's position, how common the gram is, and the start of its hash. If two
     grams of a text agree in all three, one of them may stay twice, which only keeps a gram more.
     """
     position = (block.text - block.text[0]).astype(np.uint64) << np.uint64(44)

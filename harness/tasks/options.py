@@ -1,4 +1,4 @@
-"""What the user asked of `harness init` beside columns: the format, the primary scorer, instructions."""
+"""What the user asked of `harness init` besides columns: the format, the primary scorer, instructions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def applied(
     """The guessed answer with what the user asked for in its place.
 
     Args:
-        constant: instructions that the data give in every row; they come before the generated ones.
+        constant: instructions that the data repeat in every row; they come before the generated ones.
 
     Raises:
         ConfigError: no scorer of the name `primary` (with the nearest).

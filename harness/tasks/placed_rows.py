@@ -1,4 +1,5 @@
-"""Examples with the place of each, for files of a million rows: a place is three numbers until somebody asks for it."""
+"""Examples with the place of each, for files of a million rows: a place is stored as three numbers until it
+is needed."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ _NO_LINE = -1
 
 
 class PlacedRows(Sequence[Placed]):
-    """What `row_layouts.examples` makes of rows, without the rows themselves."""
+    """What `row_layouts.examples` makes from rows, without the rows themselves."""
 
     def __init__(self, placed: Iterable[Placed] = ()) -> None:
         self.examples: list[Example] = []

@@ -1,4 +1,4 @@
-"""The rows that `init` draws splits from: labelled, complete, and not many times more than are taken."""
+"""The rows that `init` draws splits from: labeled, complete, and not many times more than are used."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from harness.tasks.columns import Assignment, Chosen
 from harness.tasks.located import Located, Row
 
 LARGE = 100_000
-"""Rows up to which all are looked at for the splits, and `TIMES` as many as are taken: more change nothing."""
+"""Splits are drawn from at most this many rows, or `TIMES` as many as are taken: more change nothing."""
 TIMES = 10
 FEW_ANSWERS = 1000
 
 
 def enough(part: list[Located], mapping: task_file.MapFile | None, taken: int) -> list[Located]:
-    """Rows to draw the splits from: all, or evenly spaced ones where there are many times more than are taken.
+    """Rows to draw the splits from: all, or evenly spaced ones if there are many times more than are taken.
 
     The first row of each answer is among them, so that no label is missed.
     """
@@ -45,7 +45,7 @@ def native_names(chosen: Chosen, row: Row) -> Chosen:
 
 
 def line_counts(parts: Mapping[str, list[Located]], encoding: str) -> list[str]:
-    """Where a text file has more lines than rows: why."""
+    """If a text file has more lines than rows: why."""
     notes = []
     for part in parts.values():
         lines = [located.line for located in part if located.line is not None]
@@ -65,7 +65,7 @@ def filled(located: Located, assignment: Assignment) -> Located:
 
 
 def labelled(located: Located, mapping: task_file.MapFile | None) -> bool:
-    """Whether a row has both sides; a row of another layout is judged when it is read."""
+    """Whether a row has both input and target; a row of another layout is judged when it is read."""
     if mapping is None:
         return all(located.row.get(key, "?") not in (None, "") for key in ("input", "target", "completion"))
     inputs = [mapping.input] if isinstance(mapping.input, str) else list(mapping.input.values())  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""How large the prompts of a task are: what all of them begin with, what is each one's own, and the answer."""
+"""How large the prompts of a task are: their shared beginning, each one's own part, and the answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.core.sequences import common_prefix_length
 from harness.core.values import Example, Message
 
 SAMPLE = 32
-"""Examples whose lengths are looked at."""
+"""Number of examples whose lengths are measured."""
 BYTES_PER_TOKEN = 4
 """In texts of most languages and tokenizers, counted in UTF-8."""
 LONGEST = 2_048
@@ -48,7 +48,7 @@ def measured(
     """
     sample = examples[:: max(1, len(examples) // SAMPLE)][:SAMPLE]
     prompts = [tuple(prompt(prompter(example).messages)) for example in sample]
-    # What the first and the last in sorted order share, all of them share.
+    # All of them share what the first and the last in sorted order share.
     ordered = sorted(map(tuple, prompts))
     shared = common_prefix_length(ordered[0], ordered[-1]) if len(prompts) > 1 else 0
     answers = [len(answer(task.format.render(example.target))) for example in sample]
@@ -61,7 +61,7 @@ def measured(
 
 
 def by_bytes(task: Task, prompter: Prompter, examples: Sequence[Example]) -> PromptSize:
-    """`measured` before any model is named: tokens are told from bytes of UTF-8.
+    """`measured` before any model is named: tokens are estimated from bytes of UTF-8.
 
     No prompt counts for more than `LONGEST`, so that one huge row does not make all of them long.
     """

@@ -1,7 +1,7 @@
 """Rows of a layout that is known → examples of a new task, for `harness init`.
 
-Rows that the layout refuses are left out, counted and named, unless they are nearly all: odd rows must not keep
-a user from a first result.
+Rows that the layout refuses are left out, counted and named, unless nearly all are refused: a few odd rows
+must not keep a user from a first result.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from harness.tasks.located import Located, Refused, Row, positions
 from harness.tasks.row_layouts import NATIVE, Placed
 
 NEARLY_ALL = 0.9
-"""Share of rows that must not fit for the whole file to be refused: else the others are used."""
+"""Share of unfit rows from which on the whole file is refused; below it the others are used."""
 MOST_REASONS = 5
-"""Reasons that are listed, the commonest first."""
+"""Number of reasons that are listed, the most common first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def recognize(parts: Mapping[str, Sequence[Located]]) -> Recognized | None:
     """The examples of rows that have the task file's own columns or a known layout; None for a table.
 
     Raises:
-        ConfigError: rows of a kind that is not supported, or nearly none that fits.
+        ConfigError: rows of a kind that is not supported, or nearly none that fit.
     """
     everything = [located for part in parts.values() for located in part]
     native = row_layouts.is_native(everything[0].row)
@@ -74,7 +74,7 @@ def _has_other_columns(row: Row, title: str) -> bool:
 
 
 def instructions(examples: Iterable[Example]) -> str | None:
-    """The instructions that the rows bring along as system prompts; None where they bring none.
+    """The instructions that the rows bring along as system prompts; None if they bring none.
 
     A prompt that all rows share is written out; otherwise each row's own is shown to the model.
     """
@@ -98,7 +98,7 @@ def without_shared_system(pools: Mapping[str, Sequence[Example]]) -> dict[str, l
 
 
 def about_no_answer(examples: Iterable[Example]) -> str:
-    """A sentence for the instructions where some questions have no answer; else an empty text."""
+    """A sentence for the instructions if some questions have no answer; else an empty text."""
     unanswerable = any(example.target in (NO_ANSWER, []) for example in examples)
     return f" Where there is no answer, say: {NO_ANSWER}" if unanswerable else ""
 
@@ -111,13 +111,13 @@ def _without_system(example: Example) -> Example:
 def _left_out(
     split: str, part: Sequence[Located], placed: Sequence[Placed], refused: Sequence[Refused], silent: str
 ) -> list[str]:
-    """Which rows became no example, and why: a line for each reason.
+    """Which rows did not become an example, and why: a line for each reason.
 
     Args:
         silent: why a row that fits may give no example.
 
     Raises:
-        ConfigError: nearly all rows became none; names the first of them.
+        ConfigError: nearly no row became an example; names the first that did not.
     """
     by_reason: dict[str, list[Refused]] = {}
     for item in refused:
@@ -148,7 +148,7 @@ def _line(split: str, rows: Sequence[Located], reason: str) -> str:
 
 
 def _distinct(pools: dict[str, list[Placed]], notes: list[str]) -> dict[str, list[Placed]]:
-    """The examples with ids of their own where those of the data repeat."""
+    """The examples with new ids if those of the data repeat."""
     ids = [item.example.id for part in pools.values() for item in part]
     if len(set(ids)) == len(ids):
         return pools

@@ -1,4 +1,4 @@
-"""Rows → examples: by the task's `map`, or by a layout that is recognised and named in the log."""
+"""Rows → examples: by the task's `map`, or by a layout that is recognized and named in the log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 EMPTY_INPUT, EMPTY_TARGET = "the input is empty", "the target is empty"
 NO_META: dict[str, JsonValue] = {}
-"""What rows without any share, a million of them."""
+"""One value that all rows without any share: there may be a million of them."""
 SHORT = 32
 """Characters below which equal targets are kept once: labels repeat in every row."""
 NATIVE = ("id", "input", "target", "turns", "tools", "context_ids", "group", "meta")
@@ -36,7 +36,7 @@ NATIVE = ("id", "input", "target", "turns", "tools", "context_ids", "group", "me
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placed:
-    """An example and the row it came from, so that what is wrong with it can be found; and the documents
+    """An example and the row it came from, so that a fault in it can be found; and the documents
     of the corpus that the row brings along."""
 
     example: Example
@@ -52,10 +52,10 @@ def examples(
     mapping: MapFile | None,
     refused: list[Refused] | None = None,
 ) -> list[Placed]:
-    """The examples in `rows`; where rows carry no id, `<split>-<row number>` is one.
+    """The examples in `rows`; rows without an id get `<split>-<row number>`.
 
     Args:
-        rows: read one after another where they are mapped or have the task file's own columns.
+        rows: read one after another if they are mapped or have the task file's own columns.
         refused: takes the faults of rows that cannot be read, so that the others are read anyway.
 
     Raises:
@@ -67,7 +67,7 @@ def examples(
 def each(
     rows: Iterable[Located], split: str, mapping: MapFile | None, refused: list[Refused] | None = None
 ) -> Iterator[Placed]:
-    """As `examples`, one after another."""
+    """Like `examples`, one after another."""
     numbers = _numbers(rows) if isinstance(rows, Sequence) else {}
     for located, part in _read(rows, mapping, refused):
         number = numbers.get(id(located), located.number)
@@ -78,7 +78,7 @@ def each(
 
 
 def _numbers(rows: Sequence[Located]) -> dict[int, int]:
-    """Numbers of rows over several files, by their identity; none where one file numbers them."""
+    """Numbers of rows over several files, by their identity; none if one file numbers them."""
     several_files = len({located.file for located in rows}) > 1
     return {id(located): i for i, located in enumerate(rows, 1)} if several_files else {}
 
@@ -124,7 +124,7 @@ def _read(
 
 
 def _collected(refused: list[Refused] | None, located: Located) -> AbstractContextManager[None]:
-    """Keep a row's fault in `refused`, where there is such a list."""
+    """Keep a row's fault in `refused`, if there is such a list."""
     return _RAISED if refused is None else _kept(refused, located)
 
 
@@ -156,7 +156,7 @@ def _unmapped(located: Located) -> ConfigError:
 
 
 def _placed(item: _Native, located: Located, default: str) -> Placed:
-    """An example from a row that has the native layout; `default` is its id where it has none."""
+    """An example from a row that has the native layout; `default` is its id if it has none."""
     row = item.row
     identity = row.get("id")
     group = row.get("group")
@@ -209,7 +209,7 @@ def _columns(located: Located, columns: Columns) -> Any:
 
 
 def column(located: Located, name: Columns) -> Any:
-    """The value of a column; a dotted name that is no column reaches into objects and lists.
+    """The value of a column; a dotted name that is not a column reaches into objects and lists.
 
     Raises:
         ConfigError: no such column, with the nearest.
@@ -221,7 +221,7 @@ def column(located: Located, name: Columns) -> Any:
 
 
 def reach(row: Row, name: str, missing: object = None) -> Any:
-    """The value of a column, or of a dotted path into objects and lists; `missing` where there is none."""
+    """The value of a column, or of a dotted path into objects and lists; `missing` if there is none."""
     if name in row:
         return row[name]
     value: Any = row

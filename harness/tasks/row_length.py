@@ -19,7 +19,7 @@ def characters(example: Example) -> int:
 
 
 def too_long(examples: Iterable[Example]) -> list[Example]:
-    """The examples that come to more than `TOKENS` tokens, the longest first."""
+    """The examples of more than `TOKENS` tokens, the longest first."""
     least = TOKENS * BYTES_PER_TOKEN
     sizes = ((characters(example), example) for example in examples)
     # A character is at most four bytes, so most rows are short without being encoded.
@@ -28,7 +28,7 @@ def too_long(examples: Iterable[Example]) -> list[Example]:
 
 
 def described(long: list[Example], names: Iterable[str]) -> str:
-    """What to say of long examples; `names` tell a person which they are, in the same order."""
+    """What to say about long examples; `names` tell the user which ones they are, in the same order."""
     listed = ", ".join(
         f"{name} ({characters(example):,} characters)"
         for example, name in zip(long[:SHOWN], names, strict=False)

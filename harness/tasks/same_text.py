@@ -1,4 +1,5 @@
-"""When two texts are the same, and two examples copies of each other: one notion for the whole product.
+"""When two texts are the same, and when two examples are copies of each other: one notion for the whole
+product.
 
 Splits keep copies on one side, few-shot never shows a copy of the question that it asks, generated data
 leaves out copies of what dev and test ask, and `validate` and `run` warn of copies.
@@ -20,30 +21,30 @@ def same_text(text: str) -> str:
     """Text with case, Unicode form and spacing made equal: two such texts are the same."""
     if text.isascii():
         folded = " ".join(text.lower().split())
-        return text if folded == text else folded  # a million texts need not be kept twice
+        return text if folded == text else folded  # so that a million texts are not kept twice
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def same_question(task: Task, example: Example) -> str:
-    """What a model is asked, turns and message, with what makes no difference made equal: examples with equal
-    ones are copies of each other, whatever the fields that the prompt does not show."""
+    """What a model is asked, turns and message, with irrelevant differences removed: examples with equal
+    ones are copies of each other, whatever is in fields that the prompt does not show."""
     return as_asked(example, templates.render(task.input, example.input))
 
 
 def as_asked(example: Example, message: str) -> str:
-    """The same for a message that is rendered already."""
+    """The same for an already rendered message."""
     return "\n".join([*(same_text(turn.content) for turn in example.turns), same_text(message)])
 
 
 def same_fields(example: Example) -> str:
-    """The same where no template says what is shown: all fields count."""
+    """The same if no template says what is shown: all fields count."""
     return "\n".join(
         [*(same_text(turn.content) for turn in example.turns), canonical_json(_folded(example.input))]
     )
 
 
 def _folded(value: JsonValue) -> JsonValue:
-    """A JSON value with every text in it folded, names left alone."""
+    """A JSON value with every text in it folded, names left unchanged."""
     if isinstance(value, str):
         return same_text(value)
     if isinstance(value, Mapping):

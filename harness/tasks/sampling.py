@@ -1,8 +1,8 @@
 """A seeded sample of examples: labels or groups in proportion, and nested.
 
-A prefix of a file is not a sample: files are sorted by label, date or source more often than not. Where examples
-are asked (`--limit`), a sample takes some of many groups, because a few whole ones say little about others, and
-has exactly the size asked for. Where examples are set aside from those that teach, groups stay whole.
+A prefix of a file is not a sample: most files are sorted by label, date or source. If examples are questions
+to ask (`--limit`), a sample takes some of many groups, because a few whole ones say little about others, and
+has exactly the size asked for. If examples are set aside from those that teach, groups stay whole.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from harness.core.values import Example
 from harness.tasks import splits
 
 SEED = 0
-"""One sample for all commands, so that every recipe, seed and later run is asked the same examples."""
+"""One seed for all commands, so that every recipe, seed and later run is asked the same examples."""
 
 
 def sample(examples: Sequence[Example], size: int | None, seed: int = SEED) -> tuple[Example, ...]:
-    """`size` of the examples, in the order in which they stand; None: all of them.
+    """`size` of the examples, in their given order; None means all of them.
 
-    Labels have their share of the sample, or, where there are no labels, groups have. A larger sample
+    Labels have their share of the sample, or, if there are no labels, groups do. A larger sample
     contains every smaller one.
     """
     if size is None or size >= len(examples):
@@ -34,9 +34,9 @@ def sample(examples: Sequence[Example], size: int | None, seed: int = SEED) -> t
 
 
 def sample_groups(examples: Sequence[Example], size: int, seed: int = SEED) -> tuple[Example, ...]:
-    """About `size` of the examples, in the order in which they stand, such that no group is divided.
+    """About `size` of the examples, in their given order, such that no group is divided.
 
-    The number is met as closely as whole groups allow; where there are two groups or more, at least two are
+    The number is met as closely as whole groups allow; if there are at least two groups, at least two are
     taken. A larger sample contains every smaller one.
     """
     if size >= len(examples):

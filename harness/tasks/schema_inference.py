@@ -1,7 +1,7 @@
 """A JSON Schema from examples: what all of them satisfy, and not much more.
 
-Where it must accept further values, it is opened and never extended: no name or text that only those
-values hold gets into it.
+If it must accept further values, it is relaxed and never extended: no name or text that occurs only in those
+values gets into it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Schema = dict[str, Any]
 """A JSON Schema as it is built, keyword by keyword."""
 MAX_ENUM = 20
 REPEATS = 5
-"""A text field is an enum where it has few values and each stands for this many rows on average."""
+"""A text field is an enum if it has few values and each occurs in this many rows on average."""
 
 
 def schema(values: Sequence[JsonValue]) -> Schema:
-    """The schema that all `values` satisfy: types, keys (required where all have them), short enums."""
+    """The schema that all `values` satisfy: types, keys (required if all have them), short enums."""
     body = _schema(values)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **body}
 
 
 def fitting(train: Sequence[JsonValue], others: Sequence[JsonValue]) -> tuple[Schema, str]:
-    """The schema of `train`, opened until it accepts `others` too, and how many those were, in words."""
+    """The schema of `train`, relaxed until it accepts `others` too, and how many those were, in words."""
     inferred = schema(train)
     accepts = Draft202012Validator(inferred).is_valid
     refused = [value for value in others if not accepts(value)]
@@ -45,7 +45,7 @@ def fitting(train: Sequence[JsonValue], others: Sequence[JsonValue]) -> tuple[Sc
 
 
 def _open(body: Schema, value: JsonValue, path: str, places: dict[str, None]) -> None:
-    """Open a schema in place where it refuses `value`; `places` gathers where."""
+    """Relax a schema in place where it refuses `value`; `places` collects the places."""
     types = body.get("type", [])
     types = types if isinstance(types, list) else [types]
     kind = _type(value)
@@ -107,7 +107,7 @@ def _enum(values: Sequence[str]) -> Schema:
 
 
 def closed(values: Sequence[str]) -> bool:
-    """Whether texts are labels of a short list, each of which stands for several rows."""
+    """Whether texts are labels from a short list, each of which occurs in several rows."""
     distinct = len(set(values))
     return distinct <= MAX_ENUM and len(values) >= REPEATS * distinct
 

@@ -1,4 +1,4 @@
-"""A JSON Schema as a prompt shows it: the shape of the answer, compact, with its values and descriptions.
+"""A JSON Schema as prompts show it: the shape of the answer, compact, with its values and descriptions.
 
 The notation is TypeScript's, which is shorter than JSON Schema and close to the JSON that it describes:
 
@@ -68,7 +68,7 @@ class _Writer:
         return text
 
     def _branches(self, options: Sequence[Schema], indent: str, depth: int) -> list[str]:
-        """The alternatives, each once; one's description stands behind it in parentheses."""
+        """The alternatives, each once; an alternative's description follows it in parentheses."""
         texts = [
             self.text(option, indent, depth + 1) + (f" ({note})" if (note := _description(option)) else "")
             for option in options

@@ -1,4 +1,4 @@
-"""Rows from files: JSONL, JSON, CSV, TSV, Parquet, or a hub data set, each with the place it stood."""
+"""Rows from files: JSONL, JSON, CSV, TSV, Parquet, or a hub data set, each with its place in the file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ UNREADABLE = {
     ".pkl": "pickled files can run code: save it as .parquet or .jsonl",
     ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
 }
-"""What to do with files of kinds that hold rows elsewhere."""
+"""What to do with files of kinds that hold rows in other tools."""
 FEWER = "take fewer rows or columns"
 LEAST_SECONDS = 60.0
 SECONDS_PER_BYTE = 1e-6
@@ -58,19 +58,19 @@ BATCH = 1000
 
 
 def within(folder: Path, name: str) -> Path:
-    """The file or folder that a task file names, which must lie in the task's folder: it may come from a stranger.
-    Of a URL, a copy of what is there.
+    """The file or folder that a task file names, which must be in the task's folder: the task may be
+    untrusted. For a URL, a local copy.
 
     Raises:
         ConfigError: an absolute path, `..` or a link leads out of the folder, a URL that may not be read, or
-            what is there is neither a folder nor a regular file of bounded size.
+            the target is neither a folder nor a regular file of bounded size.
         RemoteError: remote storage did not answer.
     """
     if is_url(name):
         return local_copy(name, trusted=guarded.outside_is_allowed())
     path = folder / name
     guarded.inside(path, folder)
-    # What does not exist is named by whoever reads it, with the nearest name.
+    # A missing file is reported by the code that reads it, with the nearest name.
     if path.exists() and not path.is_dir():
         guarded.file(path, folder)
     return path
@@ -80,7 +80,7 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     """Every row of a data file; of a workbook, every row of the sheet of that name.
 
     Raises:
-        ConfigError: as `using`.
+        ConfigError: as in `using`.
     """
     return using(path, list, encoding, sheet)
 
@@ -88,7 +88,8 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
 def using(
     path: Path, use: Callable[[Iterator[Located]], Used], encoding: str = "utf-8", sheet: str | None = None
 ) -> Used:
-    """What `use` makes of the rows of a data file, one after another: what it does not keep takes no memory.
+    """What `use` makes of the rows of a data file, one after another: rows that it does not keep take no
+    memory.
 
     Raises:
         ConfigError: missing file, unknown suffix, wrong encoding (with the byte), or a broken row
@@ -144,7 +145,7 @@ def is_readable(path: Path) -> bool:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Without the garbage collector, which looks at all rows again and again while they are made."""
+    """Without the garbage collector, which would scan all rows again and again while they are made."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -157,12 +158,12 @@ def without_collection() -> Iterator[None]:
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
     """Every row of one split of a hub data set (or of a local folder that `datasets` can read).
 
-    Class labels come as their names; -1, which stands for no label, as an empty cell. JSON and CSV files of a
-    local folder are read as they are.
+    Class labels come as their names; -1, which stands for no label, comes as an empty cell. JSON and CSV
+    files of a local folder are read as they are.
 
     Raises:
-        ConfigError: the data set cannot be loaded; the remedy is the library's own message. A column whose
-            texts the library may have changed.
+        ConfigError: the data set cannot be loaded; the remedy is the library's own message. There is a column
+            whose texts the library may have changed.
     """
     import datasets
 
@@ -232,7 +233,7 @@ def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: 
 
 
 def _plain(row: Row) -> Row:
-    """A row of JSON values: dates, decimals and the like become text."""
+    """A row of JSON values: dates, decimals and similar values become text."""
     plain: Row = json.loads(json.dumps(row, default=str))
     return plain
 

@@ -15,11 +15,11 @@ ALIASES = {
     "testing": "test",
 }
 COLUMN = "split"
-"""The column that says of a row which list of a JSON file it stood in."""
+"""The column that says which list of a JSON file a row came from."""
 
 
 def split_of(stem: str) -> str:
-    """The split that a file or folder name stands for; the name in lower case where it names none."""
+    """The split that a file or folder name stands for; the name in lower case if it names none."""
     words = [word for word in re.split(r"[\W_]+", stem.lower()) if word]
     named = [ALIASES.get(word, word) for word in (words[:1] + words[-1:])]
     return next((word for word in named if word in SPLITS), stem.lower())
@@ -32,12 +32,12 @@ def is_division(values: Collection[str]) -> bool:
 
 
 def is_split(name: str) -> bool:
-    """Whether a column's name says that it names splits."""
+    """Whether a column's name suggests that it names splits."""
     return names.words(name)[-1:] in (("split",), ("set",), ("fold",), ("subset",), ("partition",))
 
 
 def column(rows: Sequence[Located]) -> str | None:
-    """The column that says which split each row belongs to; None where there is none."""
+    """The column that says which split each row belongs to; None if there is none."""
     for name in filter(is_split, rows[0].row if rows else ()):
         values = [_value(located, name) for located in rows]
         if all(value is not None for value in values) and is_division({str(value) for value in values}):

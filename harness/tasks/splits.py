@@ -1,7 +1,7 @@
 """Seeded splits: stratified by label, with duplicates and groups on one side.
 
 Order comes from a hash of seed and text, not from a random generator, so that the same rows split the
-same way on any machine and a few added rows move few others.
+same way on any machine and adding a few rows moves few others.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Item:
 
 
 def items(examples: Sequence[Example], template: str | None = None) -> list[Item]:
-    """What splitting needs to know of examples; targets are labels where they are few.
+    """What splitting needs to know of examples; targets are labels if few values occur.
 
     Args:
-        template: the user message, where the task file gives one: examples that it shows alike stay together,
-            though fields that it does not show differ.
+        template: the user message, if the task file gives one: examples that it shows alike stay together,
+            even if fields that it does not show differ.
     """
     labels = [canonical_json(example.target) for example in examples]
     few = len(set(labels)) <= len(labels) / 5
@@ -51,7 +51,7 @@ def items(examples: Sequence[Example], template: str | None = None) -> list[Item
 def _ties(example: Example, template: str | None) -> tuple[Hashable, ...]:
     ties: list[Hashable] = [] if example.group is None else [("group", example.group)]
     if template:
-        with contextlib.suppress(ConfigError):  # said, with its line, when the template is checked
+        with contextlib.suppress(ConfigError):  # reported, with its line, when the template is checked
             ties.append(("asked", as_asked(example, templates.render(template, example.input))))
     return tuple(ties)
 
@@ -59,12 +59,11 @@ def _ties(example: Example, template: str | None) -> tuple[Hashable, ...]:
 def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[str, list[int]]:
     """Positions of the rows of each split in `sizes`; the rest is `train`.
 
-    Splits are filled in the order given, each to its size or a little over where rows belong
-    together. Every split, and every first part of it, has the labels in proportion, as far as whole
-    rows allow.
+    Splits are filled in the order given, each to its size or a little over if rows belong together. Every
+    split, and every first part of it, has the labels in proportion, as far as whole rows allow.
 
     Raises:
-        ConfigError: `sizes` leave no row to `train`, or rows that belong together leave a split without any.
+        ConfigError: `sizes` leave no row for `train`, or rows that belong together leave a split without any.
     """
     names = (*sizes, "train")
     if sum(sizes.values()) >= len(items):
@@ -80,21 +79,22 @@ def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[
     for index, unit in enumerate(units):
         empty = [name for name in names if not splits[name]]
         unfilled = next((name for name, size in sizes.items() if len(splits[name]) < size), "train")
-        # The last units go to the splits that have none yet, however large those before were.
+        # The last units go to the splits that have none yet, however large the earlier ones were.
         splits[empty[0] if len(units) - index <= len(empty) else unfilled].extend(unit)
     return splits
 
 
 FEW_OF_A_LABEL = 2
-"""Rows of a label that train keeps, whatever is exchanged for a rarer one."""
+"""Rows of a label that train keeps even when others are exchanged for a rarer label."""
 
 
 def with_every_label_in_train(
     items: Sequence[Item], parts: Mapping[str, Sequence[int]]
 ) -> dict[str, list[int]]:
-    """The splits with rows exchanged, so that train has the labels of one row: asked, they teach nothing.
+    """The splits with rows exchanged, so that train has the labels that occur in one row only: in dev or test
+    they teach nothing.
 
-    Rows that are tied to others stay where they are.
+    Rows that are tied to others are not moved.
     """
     texts = Counter(same_text(items[row].text) for part in parts.values() for row in part)
     labels = Counter(items[row].label for row in parts["train"])
@@ -117,7 +117,7 @@ def with_every_label_in_train(
 
 
 def _too_few(rows: int, sizes: Mapping[str, int]) -> ConfigError:
-    """That rows are too few for splits of these sizes, and how many are needed."""
+    """The error that rows are too few for splits of these sizes, with the number needed."""
     too_few = f"{counted(rows, 'row is', 'rows are')} too few"
     names = (*sizes, "train")
     if rows < len(names):
@@ -131,7 +131,7 @@ def _too_few(rows: int, sizes: Mapping[str, int]) -> ConfigError:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """ "train, dev and test", in the order in which people say it."""
+    """ "train, dev and test", in the usual order."""
     order = [name for name in ("train", "dev", "test") if name in names]
     return f"{', '.join(order[:-1])} and {order[-1]}"
 

@@ -1,4 +1,4 @@
-"""How texts are written: their common form where they share one, else their length and style, in words."""
+"""How texts are written: their common form if they share one, else their length and style, in words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from itertools import groupby
 from statistics import median
 
 NEARLY_ALL = 0.95
-"""The share of texts that a statement about them must hold for: a few are mistakes in the data."""
+"""The share of texts for which a statement about them must hold: a few may be mistakes in the data."""
 LOOKED_AT = 2000
 BRIEF = 8
-"""Texts of at most so many words are phrases, not sentences."""
+"""Texts of at most this many words are phrases, not sentences."""
 LONGEST_WORD = 15
-"""Texts with more characters a word are written without spaces, as Chinese and Thai are."""
+"""Texts with more characters per word are written without spaces, as Chinese and Thai are."""
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _QUANTITY = re.compile(r"[-+]?\d[\d.,]*\s?([^\W\d]{1,12}|[%€$£°]\S{0,2})")
@@ -53,7 +53,7 @@ def of(texts: Sequence[str]) -> Style:
 
 
 def _form(texts: Sequence[str]) -> str:
-    """The one fixed form of nearly all texts; empty where there is none."""
+    """The one fixed form of nearly all texts; empty if there is none."""
     if _nearly_all(texts, lambda text: re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None):
         return "a date, written YYYY-MM-DD"
     if _nearly_all(texts, lambda text: re.fullmatch(r"\d\d:\d\d", text) is not None):

@@ -1,4 +1,4 @@
-"""CSV and TSV files: every line becomes part of a row, and none vanishes in silence."""
+"""CSV and TSV files: every line becomes part of a row, and none is dropped silently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.tasks import encodings
 log = logging.getLogger(__name__)
 
 NAMELESS = "Unnamed: 0"
-"""The first column where it has no name: data frames write their row numbers there, and read it so."""
+"""The first column if it has no name: data frames write their row numbers there, and read them back so."""
 MAX_COLUMNS = 10_000
 SHOWN = 3
 SHORT = 32
@@ -29,7 +29,7 @@ def read(path: Path, encoding: str) -> Iterator[tuple[dict[str, str], int]]:
     """Each row of a table and the line on which it starts.
 
     Raises:
-        ConfigError: wrong encoding, a bad header, a row with too few or many cells, or a quote that is
+        ConfigError: wrong encoding, a bad header, a row with too few or too many cells, or a quote that is
             never closed, with its line.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
@@ -65,8 +65,8 @@ def _quoted(stream: Iterable[str], delimiter: str, path: Path) -> Iterator[tuple
 
 
 def _unquoted(stream: Iterable[str]) -> Iterator[tuple[Cells, int, int]]:
-    """Cells of a table in which each line is a row: a quote is a character like any other, unless it
-    stands around a whole cell.
+    """Cells of a table in which each line is a row: a quote is a character like any other, unless it encloses
+    a whole cell.
     """
     for line, text in enumerate(stream, start=1):
         bare = text.rstrip("\r\n").removeprefix("\ufeff" if line == 1 else "")
@@ -142,7 +142,8 @@ def _swallows(cells: Cells, width: int) -> bool:
 
 
 def _delimiter(path: Path, codec: str) -> str:
-    """The tab for .tsv; else whichever of comma, semicolon, tab and bar the header has most, outside quotes."""
+    """The tab for .tsv; else the most frequent of comma, semicolon, tab and bar in the header, outside
+    quotes."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
@@ -175,7 +176,7 @@ def _bad_header(fault: str, path: Path, line: int) -> ConfigError:
 
 
 def difference(path: Path, lines: Sequence[int], encoding: str) -> str:
-    """Why a text file has more lines than rows: which lines are no row of their own; empty where all are.
+    """Why a text file has more lines than rows: which lines are not a row of their own; empty if all are.
 
     Args:
         lines: the line on which each row starts, in order.

@@ -1,4 +1,4 @@
-"""Which column of a table is the answer, where the user does not say it."""
+"""Which column of a table is the answer, if the user does not name it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from harness.tasks.row_layouts import reach
 VALUE = re.compile(r"[-+]?[$€£¥]? ?\d[\d.,:/’'T-]* ?[$€£¥%]?")
 """A number, an amount, a share, a date or a time."""
 EMPTY = ("", "nan", "null", "none", "n/a", "na")
-"""How tables write that a cell has no value."""
+"""How tables mark a cell that has no value."""
 FEW_FLAGS = 3
-"""Columns of 0 and 1 from which on they are labels of one row, not answers of their own."""
+"""From this many columns of 0 and 1 on, they are the labels of one row, not separate answers."""
 FEW_ROWS = 5
-"""Below so many rows that a column is constant says nothing."""
+"""With fewer rows than this, it means nothing that a column is constant."""
 CLEARLY_FEWER = 0.5
-"""Of two columns one is the answer where it has at most this share of the other's distinct values."""
+"""Of two columns, one is the answer if it has at most this share of the other's distinct values."""
 
 
 REPEATS = 3
-"""How often a value stands at least, on average, in a column of labels."""
+"""How often a value occurs at least, on average, in a column of labels."""
 SHORT = 3
 """Mean length in characters below which values are codes or initials."""
 MOST_NAMED = 2
@@ -40,13 +40,13 @@ class Table:
         self._texts: dict[str, list[str]] = {}
 
     def texts(self, name: str) -> list[str]:
-        """A column's values, as something to compare by."""
+        """A column's values, in a form that can be compared."""
         if name not in self._texts:
             self._texts[name] = [leaks.text(reach(located.row, name)) for located in self.rows]
         return self._texts[name]
 
     def constant(self, name: str) -> bool:
-        """Whether every row says the same."""
+        """Whether every row has the same value."""
         texts = self.texts(name)
         return len(texts) >= FEW_ROWS and all(value == texts[0] for value in texts)
 
@@ -56,7 +56,7 @@ class Table:
         return all(texts) and len(set(texts)) == len(texts)
 
     def every(self, name: str, holds: Callable[[str], object]) -> bool:
-        """Whether something holds of every value."""
+        """Whether something holds for every value."""
         return all(holds(value) for value in self.texts(name))
 
 
@@ -82,7 +82,7 @@ def find(table: Table, known: Sequence[str]) -> tuple[str, str]:
 
 
 def _is_no_label(table: Table, name: str) -> tuple[bool, bool, int]:
-    """Sorts first what is likeliest a label: values that repeat, words rather than codes, then few of them."""
+    """Sorts the likeliest label first: values that repeat, words rather than codes, then few of them."""
     values = table.texts(name)
     distinct = set(values)
     repeats = len(distinct) <= max(2, len(values) // REPEATS)
@@ -91,7 +91,7 @@ def _is_no_label(table: Table, name: str) -> tuple[bool, bool, int]:
 
 
 def _remedy(table: Table, candidates: Sequence[str]) -> str:
-    """How to say which column is the answer."""
+    """How to tell the harness which column is the answer."""
     flags = [name for name in candidates if set(table.texts(name)) == {"0", "1"}]
     if len(flags) >= FEW_FLAGS:
         some = ", ".join(flags[:3])
@@ -139,7 +139,7 @@ def _numbers_rows(table: Table, name: str) -> bool:
 
 
 def _spelled_out(table: Table, name: str, known: Sequence[str]) -> str:
-    """Labels in words where `name` holds their codes: `label_text` beside `label`."""
+    """Labels in words for a `name` that holds their codes: `label_text` beside `label`."""
     codes = table.texts(name)
     if not all(re.fullmatch(r"-?\d+", code) for code in codes):
         return name

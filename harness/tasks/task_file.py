@@ -94,7 +94,7 @@ class MapFile(_Strict):
 
     @property
     def answer(self) -> Columns:
-        """The column of the answer, by whichever of its names."""
+        """The column of the answer, by any of its names."""
         answer = self.target if self.target is not None else self.chosen
         assert answer is not None  # the validator has seen to it
         return answer
@@ -187,7 +187,7 @@ def read(path: Path) -> TaskFile:
 
 
 def line_of(path: Path, keys: Sequence[str | int]) -> int | None:
-    """Line of a key in a YAML file (1-based); of the nearest key above it where it is absent."""
+    """Line of a key in a YAML file (1-based); if the key is absent, of the nearest key above it."""
     node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     line = None
     for part in keys:
@@ -203,7 +203,7 @@ def line_of(path: Path, keys: Sequence[str | int]) -> int | None:
 
 
 def bare_words(path: Path, keys: Sequence[str | int]) -> list[tuple[str, int]]:
-    """Items of the list at `keys` that YAML reads as something else than text, as written, with their lines:
+    """Items of the list at `keys` that YAML reads as something other than text, as written, with their lines:
     a bare `yes` is true, `010` is 8, `2024-01-01` a date.
     """
     node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
@@ -230,7 +230,7 @@ def write_schema() -> None:
 
 
 def _explained(error: ValidationError, path: Path) -> ConfigError:
-    # An unknown key explains a missing one; in a union the branch that got furthest explains most.
+    # An unknown key explains a missing one; in a union, the branch that got furthest explains most.
     first = min(error.errors(), key=lambda fault: (fault["type"] != "extra_forbidden", -len(fault["loc"])))
     keys = [part for part in first["loc"] if not _is_branch(part)] or list(first["loc"])
     name, line = ".".join(str(part) for part in keys), line_of(path, keys)

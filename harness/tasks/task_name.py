@@ -1,4 +1,4 @@
-"""The name that a task gets where the user gives none: that of its data, or of the folder around them."""
+"""The name that a task gets if the user gives none: that of its data, or of the folder around them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ GENERAL = {
     "book", "mappe", "tabelle", "untitled", "unnamed", "document", "documents", "desktop", "tmp", "temp", "home",
     "of", "csv", "jsonl", "json", "parquet", "xlsx",
 }  # fmt: skip
-"""Words that say nothing of what a file holds."""
+"""Words that say nothing about the contents of a file."""
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
 
 
 def of(data: str) -> str:
-    """A name for a task made of `data`: the file's name, or its folder's where that says more."""
+    """A name for a task made of `data`: the file's name, or its folder's if that says more."""
     path = Path(data)
     stem = path.stem
     if path.suffix and _is_general(stem) and not _is_general(path.resolve().parent.name):

@@ -1,4 +1,4 @@
-"""A task folder's files, as text that a person will go on editing."""
+"""A task folder's files, as text that a person will edit further."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BREAKS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) -> None:
-    """Write a JSONL file per split, and the schema where the format has one."""
+    """Write a JSONL file per split, and the schema if the format has one."""
     for split, part in parts.items():
         lines = [json.dumps(_row(example), ensure_ascii=False) + "\n" for example in part]
         (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
@@ -34,7 +34,7 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
 
 
 def documents_key(folder: Path, documents: Sequence[Document]) -> dict[str, str]:
-    """Write the corpus that came with the rows, where there is one, and name it."""
+    """Write the corpus that came with the rows, if there is one, and name it."""
     if not documents:
         return {}
     rows = ({"id": d.id, "title": d.title, "text": d.text} for d in documents)
@@ -44,7 +44,7 @@ def documents_key(folder: Path, documents: Sequence[Document]) -> dict[str, str]
 
 
 def input_key(mapping: MapFile | None) -> dict[str, str]:
-    """The template of the user message where columns have other names than the fields they become."""
+    """The template of the user message if columns have names other than the fields they become."""
     if mapping is None or not isinstance(mapping.input, dict):
         return {}
     shown = {field: " ".join(column.split()) for field, column in mapping.input.items()}
@@ -79,9 +79,9 @@ def task_yaml(
     notes: Sequence[str],
     keys: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of a task file, with what was guessed as comments; `keys` are further keys of it."""
+    """The text of a task file, with what was guessed as comments; `keys` are its additional keys."""
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
-    # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
+    # Tokens average at least two bytes in every common tokenizer; `harness validate` counts them.
     tokens = min(2048, max(16, math.ceil((longest / 2 + 8) / 16) * 16))
     guesses = "\n".join(f"#   {' '.join(line.split())}" for line in notes)
     sizes = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
@@ -144,7 +144,7 @@ def _block(keys: Mapping[str, str]) -> str:
 
 
 def block(key: str, text: str) -> str:
-    """A text as a block of lines; quoted where it holds what YAML takes for the end of a line."""
+    """A text as a block of lines; quoted if it holds what YAML takes for the end of a line."""
     if any(mark in text for mark in BREAKS):
         return f"{key}: {json.dumps(text)}\n"
     return f"{key}: |\n" + "".join(f"  {line}\n" for line in text.rstrip("\n").split("\n"))

@@ -1,8 +1,8 @@
-"""Templates that could take for ever, rendered in a child with limits on time, memory and output.
+"""Templates that could take forever, rendered in a child with limits on time, memory and output.
 
-Plain templates (`core.plain_templates`) are rendered where they are. Any other goes to one child of this process, which
-is kept for the next; it may hold 512 MiB and compute for five seconds, and is replaced where it did not come back. The
-child runs the same sandbox.
+Plain templates (`core.plain_templates`) are rendered in this process. All others go to one child of this
+process, which is kept for later ones; it may hold 512 MiB and compute for five seconds, and is replaced if it
+does not answer in time. The child runs the same sandbox.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ MOST_KEPT, LONGEST_KEPT = 10_000, 10_000
 
 
 def render(source: str, fields: Mapping[str, object]) -> str:
-    """As `template_sandbox.render`, in the child.
+    """Like `template_sandbox.render`, in the child.
 
     Raises:
-        ConfigError: as there, or the template exceeds a limit.
+        ConfigError: as in `template_sandbox.render`, or the template exceeds a limit.
     """
     if len(source) > MOST_SOURCE:
         raise ConfigError(f"template: {len(source):,} characters; at most {MOST_SOURCE:,} are read")
@@ -89,7 +89,8 @@ class Child(bounded_child.Child):
         super().__init__(__name__, "answered", MEGABYTES)
 
     def ask(self, source: str, many: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
-        """For each example the text, or the message and the remedy. Where the child did not come back, one message."""
+        """For each example the text, or the message and the remedy. If the child did not answer in time, one
+        message."""
         request = (source, [dict(fields) for fields in many], SECONDS)
         answers = self.answer(request, SECONDS * len(many))
         if answers is None:

@@ -1,4 +1,4 @@
-"""Jinja2's sandbox for templates of tasks: strict about missing fields, and bounded in what it makes.
+"""Jinja2's sandbox for templates of tasks: strict about missing fields, and bounded in what it produces.
 
 Objects and lists are written as JSON, not as Python; an empty cell (null) is an empty string.
 """
@@ -22,13 +22,13 @@ MAX_CHARS = 10_000_000
 _WORDS = frozenset(
     ("true", "false", "none", "self", "loop", "caller", "super", "varargs", "kwargs", "not", "and", "or")
 )
-"""What Jinja2 does not take for a field, or not always."""
+"""Names that Jinja2 never, or not always, takes for a field."""
 MAX_PIECES = 1_000_000
-"""Pieces that a template is rendered in; a loop makes one or more a round."""
+"""The most pieces that a template may render to; a loop makes one or more per round."""
 
 
 def render(source: str, fields: Mapping[str, object]) -> str:
-    """The text of a template with `fields` in scope, whatever it takes.
+    """The text of a template with `fields` in scope, without a time limit.
 
     Raises:
         ConfigError: bad syntax (with the template's line), an unknown field (with the nearest), or something that the
@@ -57,7 +57,7 @@ def _only_field(source: str) -> str:
 
 
 def variables(source: str) -> set[str]:
-    """Names that a template takes from its scope; empty where it does not parse."""
+    """Names that a template takes from its scope; empty if it does not parse."""
     try:
         return meta.find_undeclared_variables(environment().parse(source))
     except (TemplateSyntaxError, RecursionError):

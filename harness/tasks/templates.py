@@ -31,8 +31,8 @@ def render(source: str, fields: Mapping[str, object]) -> str:
 
 
 def ahead(sources: Iterable[str], many: Sequence[Mapping[str, object]]) -> None:
-    """Say which templates will be rendered for which fields: those that are rendered in the child take a message for
-    many examples instead of one for each."""
+    """Announce which templates will be rendered for which fields: those that are rendered in the child take a
+    message for many examples instead of one for each."""
     for source in sources:
         if not plain_templates.is_plain(source):
             template_child.ahead(source, many)
@@ -44,7 +44,7 @@ def check(
     """Render once, so that a bad template is reported as the fault of `key` in `file`.
 
     Raises:
-        ConfigError: as `render`, with the place.
+        ConfigError: as in `render`, with the place.
     """
     try:
         render(source, fields)
@@ -53,13 +53,13 @@ def check(
 
 
 def literal(text: str) -> str:
-    """A piece of a template that renders as `text`, whatever marks of Jinja's are in it."""
+    """A piece of a template that renders as `text`, whatever Jinja syntax is in it."""
     marked = any(mark in text for mark in ("{{", "{%", "{#", "}}", "%}", "#}"))
     return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if marked else text
 
 
 def default_instructions(field_sets: Iterable[Iterable[str]]) -> str:
-    """The system message where a task names none: the field `system` of rows that have one."""
+    """The system message if a task names none: the field `system` of rows that have one."""
     has = [SYSTEM in fields for fields in field_sets]
     if all(has):
         return "{{ system }}"
@@ -67,7 +67,7 @@ def default_instructions(field_sets: Iterable[Iterable[str]]) -> str:
 
 
 def default_input(field_sets: Iterable[Iterable[str]]) -> str:
-    """The user message where a task names none: the field `input` alone, or `name: value` lines.
+    """The user message if a task names none: the field `input` alone, or `name: value` lines.
 
     `field_sets` are the names of each example's fields; a field that some lack is left out there.
 

@@ -1,4 +1,5 @@
-"""Documents of a corpus that are identical: a retriever cannot tell them apart, and either holds the answer."""
+"""Documents of a corpus that are identical: a retriever cannot distinguish them, and each holds the
+answer."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from harness.tasks.same_text import same_text
 
 _KNOWN: dict[int, tuple[Sequence[Document], dict[str, list[str]]]] = {}
 _MOST = 4
-"""Corpora that are remembered."""
+"""Number of corpora that are cached."""
 
 
 def twins(corpus: Sequence[Document]) -> dict[str, list[str]]:
@@ -32,7 +33,7 @@ def twins(corpus: Sequence[Document]) -> dict[str, list[str]]:
 
 
 def gold(corpus: Sequence[Document], example: Example) -> list[list[str]]:
-    """The gold documents of an example, each with its twins; empty where none has any."""
+    """The gold documents of an example, each with its twins; empty if none has any."""
     several = twins(corpus)
     if not any(name in several for name in example.context_ids):
         return []

@@ -1,7 +1,7 @@
-"""Rows of dev and test whose label train never has: the choices of a task are those of train alone.
+"""Rows of dev and test whose label does not occur in train: the choices of a task are those of train alone.
 
-A label that only test holds would tell constrained decoding, and every prompt that lists the labels, what occurs
-in test.
+A label that occurs only in test would reveal to constrained decoding, and to every prompt that lists the
+labels, what occurs in test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything `harness validate` says of a task, as one value: an example, sizes, lengths, findings."""
+"""Everything `harness validate` reports about a task, as one value: an example, sizes, lengths, findings."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from harness.tasks.prompt_size import PromptSize, by_bytes
 BUNDLED = "smollm2-135m-instruct"
 SHOWN_FAULTS = 10
 SAMPLE = 2000
-"""Rows of a split, evenly spaced, whose tokens are counted where there are more, beside the longest."""
+"""Evenly spaced rows of a split whose tokens are counted if the split has more, besides the longest."""
 LONGEST = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """How long a text is: in tokens of a model's chat, or in characters where none is at hand."""
+    """How long a text is: in tokens of a model's chat, or in characters if no model is at hand."""
 
     chat: Chat | None
     model: str | None
     why: str = ""
     context: int | None = None
     vocabulary: int | None = None
-    """How many token ids the model's embedding has; None where that is not known."""
+    """How many token ids the model's embedding has; None if that is not known."""
 
     @property
     def unit(self) -> str:
@@ -92,14 +92,14 @@ class Inspection:
 
 
 def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
-    """Read a task and look at all of it.
+    """Read a task and examine all of it.
 
     Raises:
         ConfigError: the task does not load (bad targets alone are findings), or no such model.
     """
     with working(f"reading {name_or_path}") as activity:
         task, faults = examine(name_or_path)
-        # First, so that what it needs for a while is returned before a tokenizer is loaded.
+        # First, so that the memory it needs for a while is freed before a tokenizer is loaded.
         activity.now("looking for duplicates and leaks")
         problems = [*_faults(faults), *checks.problems(task), *writable.problems(task)]
         activity.now("counting tokens")
@@ -146,7 +146,7 @@ def plain_prompts(task: Task) -> PromptSize:
 
 
 def _longest(part: Sequence[Example]) -> list[Example]:
-    """The rows whose inputs or targets have most characters, where not all rows are measured."""
+    """The rows whose inputs or targets have the most characters, if not all rows are measured."""
     if len(part) <= SAMPLE:
         return []
     inputs = heapq.nlargest(LONGEST, part, key=lambda e: sum(len(str(value)) for value in e.input.values()))
@@ -161,7 +161,7 @@ def _lengths(part: Sequence[Example], spread: Sequence[Example], known: Mapping[
 
 
 def _written(target: JsonValue, form: Format) -> str | None:
-    """A target as an answer; None where the format cannot write it."""
+    """A target as an answer; None if the format cannot write it."""
     settled, fault = settle(target, form)
     return None if fault else form.render(settled)
 
@@ -195,7 +195,7 @@ def _example(task: Task, prompter: Prompter, measure: Measure | None) -> Shown |
 
 
 def _measure(model: str | None) -> Measure:
-    """The model's chat; without a model the bundled one's, and characters where it is not there."""
+    """The model's chat; without a model the bundled one's, or characters if that is missing."""
     if model is not None and model.startswith(("openai:", "fake")):
         return Measure(chat=None, model=model, why="a server keeps its tokenizer to itself")
     from harness.models.chat import load_chat

@@ -11,7 +11,7 @@ from harness.engines.grammar import Language
 from harness.tasks.problems import Problem
 
 REFUSED_ABOVE = 0.05
-"""Share of targets outside the language from which on decoding is not held to it."""
+"""If this share of targets is outside the language, decoding is not held to it."""
 SHOWN = 3
 NOT_ENFORCED = "not enforced while writing: "
 """How a run's note on its constraint begins."""
@@ -49,7 +49,7 @@ class Writing:
 
     @property
     def share(self) -> float:
-        """Of the targets, those that cannot be written."""
+        """The targets that cannot be written."""
         return len(self.unwritable) / max(1, self.targets)
 
     @property
@@ -63,14 +63,14 @@ class Writing:
 
     @property
     def note(self) -> str:
-        """What a constrained run's record says; empty where everything is enforced."""
+        """What a constrained run's record says; empty if everything is enforced."""
         if not self.not_enforced:
             return ""
         return f"{NOT_ENFORCED}{', '.join(self.not_enforced)}; still validated"
 
 
 def problems(task: Task) -> Iterator[Problem]:
-    """What `validate` says of the language; formats without one are no finding."""
+    """What `validate` reports about the language; a format without one is not a finding."""
     if task.format.constraint() is None:
         return
     language = writing(task)
@@ -94,7 +94,7 @@ def _ids(unwritable: Sequence[Unwritable]) -> tuple[str, ...]:
 
 
 def writing(task: Task) -> Writing:
-    """The language of a task, every target of every split put through it once; remembered for the task."""
+    """The language of a task, with every target of every split checked against it once; cached per task."""
     known = _KNOWN.get(task)
     if known is None:
         known = _KNOWN[task] = _writing(task)
@@ -102,7 +102,7 @@ def writing(task: Task) -> Writing:
 
 
 class _Tasks:
-    """What is known of tasks, by identity, for as long as they live."""
+    """What is known about tasks, by identity, for as long as they live."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[weakref.ref[Task], Writing]] = {}
@@ -137,11 +137,11 @@ def _writing(task: Task) -> Writing:
 
 
 def _targets(task: Task) -> Iterator[tuple[str, str, str]]:
-    """Every target as text; of several accepted answers the first, which shots and training use."""
+    """Every target as text; of several accepted answers, the first, which shots and training use."""
     splits: Mapping[str, tuple[object, ...]] = task.splits
     for split in splits:
         for example in task.splits[split]:
             try:
                 yield split, example.id, task.format.render(example.target)
             except (TypeError, ValueError):
-                continue  # a target that fails its format is told as such
+                continue  # a target that fails its format is reported as such

@@ -1,4 +1,4 @@
-"""What each kind of part must do. Rooms know one another by these only.
+"""What each kind of part must do. Rooms know each other only through these.
 
 Networks are typed by `harness.core.torch_types`, so that nothing here imports torch.
 """

@@ -21,7 +21,7 @@ from harness.core.values import (
 )
 
 TEMPLATE_DATE = "2024-07-26"
-"""What chat templates that read the date are told: the day decides no answer."""
+"""The date that is passed to chat templates that read it: answers must not depend on the day."""
 
 
 class Prompter(Protocol):
@@ -29,7 +29,7 @@ class Prompter(Protocol):
 
     def __call__(self, example: Example, *, dropped: int = 0) -> Prompt:
         """The prompt without its `dropped` least useful parts. A part is a shot or a passage; a prompt
-        without any is always the same."""
+        without any never changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Program(Kind):
 
     @classmethod
     def probe(cls) -> ProgramProbe:
-        """What its contract tests need to test it."""
+        """What the contract tests need to test it."""
         return ProgramProbe()
 
     @abstractmethod
@@ -108,7 +108,7 @@ class Retriever(Kind):
 
     @abstractmethod
     def index(self, corpus: Sequence[Document]) -> Searcher:
-        """Build the index once; it is asked many times."""
+        """Build the index once; it is queried many times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ class DataContext:
     cache: Path
     model: str
     note: Callable[[JsonObject], None] = lambda _provenance: None
-    """Told where a generated set came from, so that the run's record says it."""
+    """Receives the provenance of a generated set, so that the run's record has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ class Data(Kind):
 
     @classmethod
     def probe(cls) -> DataProbe:
-        """What its contract tests need to test it."""
+        """What the contract tests need to test it."""
         return DataProbe()
 
     @abstractmethod

@@ -1,4 +1,5 @@
-"""What answers: a tokenizer with its chat template, a loaded network, bases that load one, engines."""
+"""The parts that answer: a tokenizer with its chat template, a loaded network, bases that load one,
+engines."""
 
 from __future__ import annotations
 
@@ -41,10 +42,10 @@ class Chat(Protocol):
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What the template is told besides the messages, where it is not the usual."""
+        """What is passed to the template besides the messages, if it differs from the default."""
 
     def configured(self, thinking: bool, date: str) -> Chat:
-        """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
+        """This chat, with whether to think and the current day (YYYY-MM-DD) passed to its template."""
 
     @property
     def vocabulary(self) -> str:
@@ -122,11 +123,11 @@ class Engine(Protocol):
 
     @property
     def answers_in_context(self) -> bool:
-        """Whether an answer takes room in the context behind its prompt."""
+        """Whether an answer takes room in the context after its prompt."""
 
     @property
     def batch_size(self) -> int | None:
-        """Requests answered at once, as far as is known by now."""
+        """Requests answered at once, as far as known so far."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -149,8 +150,8 @@ class Engine(Protocol):
     def loglikelihoods(
         self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
     ) -> list[tuple[float, bool]]:
-        """For each (context ids, continuation ids): the sum of log-probabilities, in nats, and
-        whether greedy decoding would have said exactly that."""
+        """For each (context ids, continuation ids): the sum of log-probabilities, in nats, and whether greedy
+        decoding would have produced exactly that."""
 
     def count(self, request: Request) -> int:
         """Prompt length in tokens."""

@@ -1,4 +1,4 @@
-"""The question and its judges: formats, scorers, and a task read from its folder."""
+"""Questions and how answers are judged: formats, scorers, and a task read from its folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_ANSWER = 1_000_000
 READING_SECONDS = 5.0
 """Processor seconds in which one answer is read; a usual one takes a few thousandths of one."""
 ANSWER_MEMORY = 2**30
-"""Bytes that reading one answer, or scoring it, may take."""
+"""Bytes of memory that reading one answer, or scoring it, may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Format(Kind):
 
     @classmethod
     def probe(cls) -> FormatProbe:
-        """What its contract tests need to test it."""
+        """What the contract tests need to test it."""
         return FormatProbe()
 
     @abstractmethod
@@ -75,7 +75,7 @@ class Format(Kind):
             text: the answer, without thoughts; any string.
 
         Returns:
-            The value, or why there is none. It raises nothing for any text.
+            The value, or why there is none. It never raises.
         """
 
     def extract(self, text: str) -> str | Parsed | Invalid | None:
@@ -102,8 +102,8 @@ class Format(Kind):
     def read(self, text: str) -> ParsedAnswer:
         """Read an answer strictly and after extraction, kept apart. Thoughts are split off first.
 
-        It always ends and raises nothing: an answer that is too long, takes too long, or breaks a parser is `Unread`
-        with the reason.
+        It always returns and never raises: an answer that is too long, takes too long, or breaks a parser is
+        `Unread` with the reason.
         """
         if len(text) > LONGEST_ANSWER:
             unread = Unread(f"{len(text):,} characters, at most {LONGEST_ANSWER:,} are read")
@@ -159,7 +159,7 @@ class Scorer(Kind):
 
     @classmethod
     def probe(cls) -> ScorerProbe:
-        """What its contract tests need to test it."""
+        """What the contract tests need to test it."""
         return ScorerProbe()
 
     def reading(self, form: Format) -> Format:
@@ -211,6 +211,6 @@ class Task:
     """A difference smaller than this does not matter: the non-inferiority margin."""
     gate: JsonObject = field(default_factory=dict)
     prompts: tuple[str, ...] = ()
-    """Other instructions that a search may try, as Jinja2 templates; they decide nothing by themselves."""
+    """Other instructions that a search may try, as Jinja2 templates; they have no effect by themselves."""
     licence: str = ""
     """The data's source and license; goes on model cards."""

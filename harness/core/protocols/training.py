@@ -34,9 +34,10 @@ class StepRecord:
     dev_score: float | None = None
     stage: str = ""
     dev_part: int | None = None
-    """Of how many dev examples `dev_score` is the mean, where it is not of all."""
+    """The number of dev examples that `dev_score` is the mean of, if not all."""
     rung_score: float | None = None
-    """The mean over the dev examples that every trial is scored on at this rung, where `dev_score` is of more."""
+    """The mean over the dev examples that every trial is scored on at this rung, if `dev_score` covers
+    more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class TrainingContext:
     dev_score: Callable[[LanguageModel], float] | None
     """Scores the current model on (a part of) dev, as a mean in [0, 1]; never on test."""
     dev_scores: Callable[[LanguageModel, int], Sequence[float | None]] | None = None
-    """The primary scores of the first N dev examples, in one fixed random order; None where the scorer
+    """The primary scores of the first N dev examples, in one fixed random order; None if the scorer
     failed."""
     on_step: Callable[[StepRecord], None]
     reward: Callable[[str, str], float | None] | None = None
@@ -118,7 +119,7 @@ class Weights(TrainingFacts, Kind):
 
     @classmethod
     def probe(cls) -> WeightsProbe:
-        """What its contract tests need to test it."""
+        """What the contract tests need to test it."""
         return WeightsProbe()
 
     def outline(self, model: LanguageModel) -> int:

@@ -33,7 +33,7 @@ class Int8(Base):
 
         from harness.models.load import load
 
-        # It says at every call of every layer that it rounds its inputs, which is the method itself.
+        # It warns at every call of every layer that it rounds its inputs, which is how the method works.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return load(spec, quantization=BitsAndBytesConfig(**self.quantization("auto")))
 

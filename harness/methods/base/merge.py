@@ -45,7 +45,7 @@ class Merge(Base):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
     def identity(self) -> dict[str, object]:
-        """A run is what its key says, wherever its folder is.
+        """A run is identified by its key, wherever its folder is.
 
         Raises:
             ConfigError: a folder without a finished run.
@@ -60,7 +60,7 @@ class Merge(Base):
     def load(self, spec: str) -> LanguageModel:
         """
         Raises:
-            ConfigError: no run, a run of another model, or one that trained something other than weights.
+            ConfigError: not a run, a run of another model, or one that trained something other than weights.
         """
         import torch
 
@@ -89,7 +89,7 @@ class Merge(Base):
                 raise ConfigError(f"run {record.id} was trained on '{record.model.spec}', not on this model")
             over = build("base", record.recipe.base or "plain")
             if not over.published:
-                # Its difference is one from that network, and says nothing of this one.
+                # Its difference is relative to that network, and says nothing about this one.
                 raise ConfigError(
                     f"run {record.id} was trained over base {over.name()}, not over the published model: it cannot be merged",
                     remedy="merge runs over base: plain, nf4 or int8",
@@ -100,7 +100,7 @@ class Merge(Base):
         return list(self.weights) or [equal] * len(self.runs)
 
     def _adapters(self) -> list[Path]:
-        """The adapters of runs that each trained one plain LoRA; none when any did not."""
+        """The adapters of runs that each trained one plain LoRA; none if any run did not."""
         from harness.models.layers.combine import is_lora
 
         folders = [mirror.weights(Path(run)) / "0" for run in self.runs]
@@ -123,7 +123,7 @@ class Merge(Base):
         how = {} if self.method == "cat" else {"density": self.density}
         combined = combine(model.network, folders, self._shares(), self.method, self.seed, **how)
         network = combined.get_base_model()
-        # Not peft's merge: it adds what was learned for one end of tied embeddings to both.
+        # peft's own merge is not used: it adds what was learned for one end of tied embeddings to both.
         adapters.fold(network)
         return replace(model, network=network)
 

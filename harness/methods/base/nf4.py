@@ -28,7 +28,8 @@ class Nf4(Base):
     )
 
     def weight_bytes(self, size: float) -> float:
-        """Four bits, and a scale for 64 weights: a float32, or 8 bits with a float32 for 256 of them."""
+        """Four bits, and a scale for every 64 weights: a float32, or 8 bits with a float32 for every 256
+        scales."""
         return 0.5 + (1 / 64 + 4 / (64 * 256) if self.double_quantization else 4 / 64)
 
     def load(self, spec: str) -> LanguageModel:

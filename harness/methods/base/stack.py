@@ -38,7 +38,7 @@ class Stack(Base):
     def load(self, spec: str) -> LanguageModel:
         """
         Raises:
-            ConfigError: a span that is empty, or beyond the model's blocks.
+            ConfigError: a span is empty, or beyond the model's blocks.
         """
         from harness.models.load import load
 

@@ -11,7 +11,7 @@ from harness.core.json_types import JsonValue
 from harness.core.values import Example
 
 SHORTEST = 3
-"""Shorter strings occur in a text by chance."""
+"""Shorter strings may occur in a text by chance."""
 
 Donors = Mapping[str, Sequence[str]]
 
@@ -22,7 +22,7 @@ def shared(example: Example) -> list[str]:
 
 
 def donors(pool: Sequence[Example]) -> Donors:
-    """By path in the target: every value there that its example repeats from its input."""
+    """By path in the target: every value there that an example repeats from its input."""
     donated: dict[str, set[str]] = {}
     for example in pool:
         for path, text in _repeated(example):
@@ -31,8 +31,8 @@ def donors(pool: Sequence[Example]) -> Donors:
 
 
 def exchange(example: Example, donors: Donors, draw: random.Random) -> Example | None:
-    """The example with every exchangeable string replaced by another example's, in the input and in
-    the target alike; None if there is nothing to exchange."""
+    """The example with every exchangeable string replaced by another example's, in both input and target;
+    None if there is nothing to exchange."""
     changes: dict[str, str] = {}
     taken = set(shared(example))
     for path, text in _repeated(example):

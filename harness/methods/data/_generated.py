@@ -1,7 +1,7 @@
 """Generated examples: generated once, stored with their provenance, and reused.
 
 A set is two files in the cache folder: the examples (JSONL) and, written last, their provenance
-(JSON): who made them from what, what was asked, kept and thrown away and why, and the cost.
+(JSON): who made them from what, what was asked, what was kept or discarded and why, and the cost.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ VERSION = 1
 
 
 UNUSABLE = {"error": "error", "length": "truncated", "refused": "refused"}
-"""Finish reasons of answers that nothing is learned from, and the names that they are counted under."""
+"""Finish reasons of answers that are not learned from, and the names under which they are counted."""
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What happened while a set was made."""
+    """What happened while a set was generated."""
 
     counts: Counter[str] = field(default_factory=Counter)
     tokens_in: int = 0
@@ -105,7 +105,7 @@ def remembered(
     # At \n alone: U+2028 and its like are ordinary characters inside a JSON text.
     rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").split("\n") if line]
     held_out = _held_out(task)
-    # A set from before copies were told by the text that they show may hold some.
+    # A set from before copies were recognized by the text that they show may hold some.
     stored = map(_example, rows)
     return tuple(
         one for one in stored if same_fields(one) not in held_out and _asked(task, one) not in held_out
@@ -124,8 +124,8 @@ def _example(row: Mapping[str, Any]) -> Example:
 
 
 def identity(spec: str) -> str:
-    """The teacher's identity: its files' fingerprint, or its server's address and what the server says of the
-    model; empty for none."""
+    """The teacher's identity: its files' fingerprint, or its server's address and what the server reports
+    about the model; empty if there is no teacher."""
     if not spec or spec.partition(":")[0] == "fake":
         return spec
     if spec.startswith("openai:"):
@@ -139,7 +139,7 @@ def identity(spec: str) -> str:
 
 
 def program(spec: Spec) -> Program:
-    """The program that a teacher is asked with."""
+    """The program that builds the teacher's prompts."""
     built: Program = build("programs", spec)
     if built.oracle:
         raise ConfigError("a teacher's program must not see gold context", remedy="use bm25 or few_shot")
@@ -166,8 +166,8 @@ def requests(
 
 
 def value(task: Task, answer: Completion, tally: Tally) -> JsonValue:
-    """The answer as a target, or None if it is none: an error, refused, cut off, not in the task's format,
-    or changed by being written down again."""
+    """The answer as a target, or None if it cannot be one: an error, refused, cut off, not in the task's
+    format, or changed when written out again."""
     if answer.finish_reason != "stop":
         tally.counts[UNUSABLE[answer.finish_reason]] += 1
         return None
@@ -192,7 +192,7 @@ def teachable(task: Task, target: JsonValue) -> bool:
 
 
 def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example]:
-    """Without repetitions, and without what dev or test asks: a generated question may be one of theirs."""
+    """Without repetitions, and without what dev or test asks: a generated question may equal one of them."""
     held_out = _held_out(task)
     known: set[str] = set()
     kept = []
@@ -217,7 +217,7 @@ def _held_out(task: Task) -> set[str]:
 
 
 def _asked(task: Task, example: Example) -> str:
-    """As the model sees it; its fields where the template does not fit what was generated."""
+    """As the model sees it; its fields if the template does not fit what was generated."""
     try:
         return same_question(task, example)
     except ConfigError:

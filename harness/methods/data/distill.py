@@ -31,7 +31,7 @@ class Distill(Data):
     limit: Annotated[int, Ge(1)] | None = None
 
     def __post_init__(self) -> None:
-        """An unknown program is refused when the recipe is read."""
+        """Reject an unknown program when the recipe is read."""
         _generated.program(self.program)
 
     def config(self) -> dict[str, object]:

@@ -27,7 +27,7 @@ class Mix(Data):
     limit: Annotated[int, Ge(1)] | None = None
 
     def __post_init__(self) -> None:
-        """Parts that do not exist, or shares that do not fit, are refused when the recipe is read."""
+        """Reject parts that do not exist, or shares that do not fit, when the recipe is read."""
         if not self.parts or (self.shares and len(self.shares) != len(self.parts)):
             raise ConfigError(f"mix: {len(self.parts)} parts and {len(self.shares)} shares do not fit")
         if self.shares and sum(self.shares) <= 0:

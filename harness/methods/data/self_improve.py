@@ -39,7 +39,7 @@ class SelfImprove(Data):
     limit: Annotated[int, Ge(1)] | None = None
 
     def __post_init__(self) -> None:
-        """An unknown program is refused when the recipe is read."""
+        """Reject an unknown program when the recipe is read."""
         _generated.program(self.program)
         if self.temperature == 0 and self.samples > 1:
             raise ConfigError(
@@ -84,7 +84,7 @@ class SelfImprove(Data):
                 continue
             try:
                 score, _ = scorer.score(target, source.target, source)
-            except Exception:  # a scorer's crash says nothing of the answer, which is not learned
+            except Exception:  # a scorer's crash says nothing about the answer, which is not learned
                 tally.counts["scorer_failed"] += 1
                 continue
             if score < self.accept:

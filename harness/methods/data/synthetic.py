@@ -131,7 +131,7 @@ def _only_field(task: Task, pool: tuple[Example, ...]) -> str:
 
 
 def _pair(text: str) -> tuple[str, str] | None:
-    """Question and answer of a JSON answer; None if there is none."""
+    """Question and answer in a JSON answer; None if there is none."""
     try:
         pair = json.loads(text[text.index("{") : text.rindex("}") + 1])
         question, answer = pair["question"].strip(), pair["answer"].strip()

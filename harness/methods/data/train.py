@@ -43,5 +43,5 @@ class Train(Data):
 
 
 def _length(example: Example) -> int:
-    """Characters of what is read and what is said."""
+    """Characters of the input and the target."""
     return len(canonical_json(dict(example.input))) + len(canonical_json(example.target))

@@ -12,15 +12,17 @@ from harness.methods.retrieval.bm25 import Bm25
 
 
 class SharedOrder:
-    """Passages of the documents that train's questions lead to most often come first; ties by document and text.
+    """Passages of the documents that are retrieved most often for train's questions come first; ties by
+    document and text.
 
-    A prefix tree over sets is smallest where frequent members come first (Han et al. 2000, Mining Frequent
-    Patterns without Candidate Generation). BM25 counts whatever retrieves: it takes milliseconds, and only the
-    order depends on it.
+    A prefix tree over sets is smallest if frequent members come first (Han et al. 2000, Mining Frequent
+    Patterns without Candidate Generation). BM25 does the counting, whichever retriever is used: it takes
+    milliseconds, and only the order depends on it.
 
     Args:
-        pool: train's examples, of which the first 200 are searched. Test's never decide how test is asked.
-        k: passages that a question counts.
+        pool: train's examples, of which the first 200 are searched. Test examples never decide how test is
+            asked.
+        k: passages that are counted for each question.
     """
 
     def __init__(self, task: Task, pool: Sequence[Example], k: int) -> None:

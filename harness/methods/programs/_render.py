@@ -9,7 +9,7 @@ from harness.tasks.templates import render
 
 
 def system(task: Task, example: Example) -> tuple[Message, ...]:
-    """The instructions; nothing when a task has none."""
+    """The instructions; nothing if a task has none."""
     text = _render(task.instructions, example)
     return (Message("system", text),) if text else ()
 

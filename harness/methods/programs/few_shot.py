@@ -71,12 +71,12 @@ class FewShot(Program):
         return prompt
 
     def _answer(self, task: Task, shot: Example) -> str:
-        """What a shot's conversation ends with."""
+        """The end of a shot's conversation."""
         return task.format.render(shot.target)
 
     def _without(self, shots: Sequence[Example], dropped: int) -> Sequence[Example]:
-        """The least useful shots dropped: of the nearest the farthest, which comes first; else the last,
-        so that prompts keep a common beginning."""
+        """The shots without the least useful ones: with `nearest`, the farthest, which comes first; else the
+        last, so that prompts keep a common beginning."""
         return shots[dropped:] if self.choose == "nearest" else shots[: len(shots) - dropped]
 
     def _first(self, copies: _Copies, pool: Sequence[Example], seed: int) -> Choose:
@@ -108,14 +108,14 @@ class FewShot(Program):
 
 
 class _Copies:
-    """Which train examples ask the same as an example; what each asks is worked out once."""
+    """Which train examples ask the same as an example; what each asks is computed once."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self._known: dict[int, tuple[Example, str]] = {}
 
     def of(self, example: Example) -> str:
-        """What an example asks; equal ones are copies."""
+        """What an example asks; examples that ask the same are copies."""
         known = self._known.get(id(example))
         if known is None or known[0] is not example:
             known = self._known[id(example)] = example, as_asked(example, question(self.task, example))

@@ -64,7 +64,7 @@ class PromptOpt(Program):
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         """
         Raises:
-            ConfigError: a demonstration that is not among the train examples.
+            ConfigError: a demonstration is not among the train examples.
         """
         task = replace(task, instructions=self._instructions(task))
         if self.nearest:

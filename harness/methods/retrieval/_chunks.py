@@ -31,25 +31,25 @@ class Chunk:
 
     @property
     def content(self) -> str:
-        """What is searched: the title and the text."""
+        """The text that is searched: title and text."""
         return f"{self.title} {self.text}" if self.title else self.text
 
     def passage(self, score: float) -> Passage:
-        """The chunk as it is shown to a model."""
+        """The chunk in the form shown to a model."""
         return Passage(document=self.document, title=self.title, text=self.text, score=score)
 
 
 def chunks(corpus: Sequence[Document], size: int, overlap: int, tokenizer: str = "") -> list[Chunk]:
     """Chunks of at most `size` words, each sharing `overlap` words with the one before.
 
-    In scripts without spaces, each letter counts as a word. A chunk ends with a sentence where one ends in its
+    In scripts without spaces, each letter counts as a word. A chunk ends with a sentence if one ends in its
     last third.
 
     Args:
         corpus: the documents.
         size: words in a chunk.
         overlap: words shared by neighboring chunks.
-        tokenizer: the model whose tokens are counted instead; empty: words.
+        tokenizer: the model whose tokens are counted instead; if empty, words are counted.
 
     Raises:
         ValueError: the overlap is not smaller than the size.

@@ -58,7 +58,8 @@ class _Index:
     def _count(self) -> Postings:
         from harness.methods.retrieval._lucene import LuceneBm25
 
-        # rank-bm25 divides by the number of distinct words: an empty chunk holds one, the empty word.
+        # rank-bm25 divides by the number of distinct words: an empty chunk therefore holds one, the empty
+        # word.
         tokens = (self._words(piece.content) or [""] for piece in self._pieces)
         return Postings(LuceneBm25(tokens, k1=self._settings.k1, b=self._settings.b))
 

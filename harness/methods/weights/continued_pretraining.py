@@ -47,7 +47,7 @@ class ContinuedPretraining(Full):
         return [window.row() for window in self.windows(model, context)], ()
 
     def windows(self, model: LanguageModel, context: TrainingContext, reserved: int = 0) -> list[Window]:
-        """The corpus in stretches that leave `reserved` tokens free.
+        """The corpus in windows that leave `reserved` tokens free.
 
         Raises:
             ConfigError: the task has no corpus.

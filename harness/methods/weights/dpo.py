@@ -106,7 +106,7 @@ class Dpo(lora_settings.LowRank, Supervised):
     def _with_rejected(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> list[TrainingExample]:
-        """The training examples, those without a rejected answer given the model's own worst one."""
+        """The training examples; those without a rejected answer get the model's own worst one."""
         from harness.training.on_policy_samples import sample
 
         bare = [example for example in examples if example.rejected is None]

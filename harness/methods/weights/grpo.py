@@ -1,4 +1,4 @@
-"""The task's own scorer as the reward: of several drawn answers, the better ones become more likely."""
+"""The task's own scorer as the reward: of several sampled answers, the better ones become more likely."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Ia3(PeftFiles, Supervised):
         from harness.models.layers.plain_layers import quantization
 
         if any(map(quantization, model.network.modules())) and dtype_of(model.network) != torch.float32:
-            # Their outputs become float32 and the other layers' do not, so that attention raises.
+            # Their outputs become float32 but the other layers' do not, so attention would raise.
             raise ConfigError(
                 f"peft's (IA)³ computes over few bits in float32 only, and this base in {dtype_of(model.network)}",
                 remedy="base: {kind: nf4, compute_dtype: float32}, or weights: lora",

@@ -1,7 +1,7 @@
 """peft adapters inside a network, without peft's wrapper around it.
 
 The network keeps its class, so engines need not know about adapters. Several
-adapters (one for each training stage) are active together; the newest is the one that moves.
+adapters (one for each training stage) are active together; only the newest is trained.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def attach(network: Network, config: PeftConfig) -> str:
     """Add the adapter of a peft configuration and return its name; only it has gradients.
 
-    Its parameters are float32, whatever the network's are. Adapters of one method are active side by side;
-    those of another method are merged into the weights first, and so are all before a DoRA adapter.
+    Its parameters are float32, whatever the network's number format. Adapters of one method are active side
+    by side; those of another method are merged into the weights first, and so are all before a DoRA adapter.
 
     Raises:
         ConfigError: peft cannot put this adapter into this network.
@@ -54,17 +54,17 @@ def attach(network: Network, config: PeftConfig) -> str:
 
 @contextlib.contextmanager
 def expected_warnings() -> Iterator[None]:
-    """Inside the `with` block peft does not warn of what is meant or mended here."""
+    """Inside the `with` block peft does not warn about what is intended or fixed here."""
     with warnings.catch_warnings():
-        # A second adapter beside the first is what stages are.
+        # Stages put a second adapter beside the first on purpose.
         warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
-        # Tied ends are told apart when they are merged.
+        # Tied ends are separated when they are merged.
         warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
-        # peft's own patterns for fused experts, which it applies all the same.
+        # peft's own patterns for fused experts, which it applies nevertheless.
         warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys did not match")
-        # GPT-2 mixes Conv1D and linear layers, and what is Conv1D is linear once it is quantized: peft sees to each.
+        # GPT-2 mixes Conv1D and linear layers, and a Conv1D becomes linear once quantized: peft handles each.
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
-        # peft still asks transformers by the old name.
+        # peft still calls transformers by the old name.
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
         yield
 
@@ -85,7 +85,7 @@ def save(network: Network, folder: Path) -> None:
     weights_io.write(tensors, folder / "adapter_model.safetensors", {"format": "pt", **_FOLDED})
     config = copy.copy(network.peft_config[name])
     config.inference_mode = True
-    # A path of this machine, which means nothing elsewhere.
+    # A path on this machine, which means nothing elsewhere.
     config.base_model_name_or_path = None
     config.save_pretrained(folder)
 
@@ -131,8 +131,8 @@ def _refuse_unfolded(file: Path) -> None:
 
 
 def own_tensors(network: Network, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """An adapter's tensors without the base's weights. Files of earlier versions hold the base's embeddings where
-    these are adapted, and loading them would put these embeddings into whatever base they are loaded over."""
+    """An adapter's tensors without the base's weights. Files of earlier versions hold the base's embeddings
+    if these are adapted, and loading them would put these embeddings into any base they are loaded over."""
     base = {name.replace(".base_layer", "") for name, _ in network.named_parameters()}
     return {name: tensor for name, tensor in tensors.items() if name.replace(".base_layer", "") not in base}
 
@@ -148,8 +148,8 @@ def detach(network: Network) -> None:
 
 
 def fold(network: Network) -> None:
-    """Merge every adapter into the weights that it adapts, permanently. Embeddings that are also the output layer
-    become two matrices where an adapter changes one of them."""
+    """Merge every adapter into the weights that it adapts, permanently. Embeddings that are also the output
+    layer become two matrices if an adapter changes one of them."""
     tied.untie(network)
     _unwrap(network, merge=True)
 
@@ -157,8 +157,9 @@ def fold(network: Network) -> None:
 def _fold_incompatible(network: Network, config: PeftConfig) -> None:
     """Merge earlier adapters that cannot be active beside a new one: those of another method, and any before DoRA.
 
-    peft's DoRA scales what the adapters before it computed while it answers, and the base alone while it trains with
-    dropout; and merging takes its norm over both. Over weights that hold the earlier stage all three agree.
+    peft's DoRA scales the output of earlier adapters when it answers, but the base alone when it trains with
+    dropout; and merging takes its norm over both. Over weights that include the earlier stage, all three
+    agree.
     """
     from harness.models.layers.blocks import refuse_quantized
 

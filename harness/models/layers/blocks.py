@@ -44,15 +44,15 @@ def blocks(network: Network) -> ModuleList:
 
 
 def _text(network: Network) -> Network:
-    """The part that text passes; a multimodal network has a tower beside it with as many blocks, perhaps."""
+    """The part that text passes; a multimodal network has a tower beside it, perhaps with as many blocks."""
     several = network.config.get_text_config() is not network.config and not network.config.is_encoder_decoder
     text: Network = network.get_decoder() if several else body_of(network)
     return text
 
 
 def outside_text(network: Network) -> str | None:
-    """A regular expression of the modules that no text passes: vision and audio towers and what joins them to the text;
-    None where the network has none. They are never computed here, so nothing is learned in them."""
+    """A regular expression of the modules that no text passes: vision and audio towers and what joins them to
+    the text; None if the network has none. They are never computed here, so nothing is learned in them."""
     text = _text(network)
     if text is body_of(network):
         return None

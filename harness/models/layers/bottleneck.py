@@ -23,9 +23,9 @@ _SPREAD = 1e-2
 
 
 class Bottleneck(nn.Module):
-    """x → y + up(gelu(down(y))) with y = inner(x); float32, whatever the network is.
+    """x → y + up(gelu(down(y))) with y = inner(x); float32, whatever the network's number format.
 
-    Its weights are drawn from a normal distribution of deviation 0.01 cut off at two deviations,
+    Its weights are drawn from a normal distribution with standard deviation 0.01, cut off at two deviations,
     so that it begins near the identity (Houlsby et al. 2019, section 3.6).
     """
 
@@ -91,7 +91,7 @@ def load(network: Network, folder: Path) -> None:
     """Add the bottlenecks that `save` wrote.
 
     Raises:
-        RunError: nothing there, or bottlenecks of another network.
+        RunError: there are no bottlenecks, or they belong to another network.
     """
     from safetensors.torch import load_file
 
@@ -113,7 +113,7 @@ def load(network: Network, folder: Path) -> None:
 
 
 def _width(layer: Layer) -> int:
-    """How many features a linear layer (adapted, quantized or transposed) gives."""
+    """How many features a linear layer (adapted, quantized or transposed) outputs."""
     inner: Any = layer
     while isinstance(inner, Bottleneck):
         inner = inner.inner

@@ -17,8 +17,8 @@ NAME = "combined"
 
 
 def is_lora(folder: Path) -> bool:
-    """Whether a folder holds a plain LoRA adapter: no DoRA, and no initialization that changes frozen
-    weights."""
+    """Whether a folder holds a plain LoRA adapter: not DoRA, and without an initialization that changes
+    frozen weights."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -27,7 +27,7 @@ def is_lora(folder: Path) -> bool:
     return (
         config.get("peft_type") == "LORA"
         and not config.get("use_dora")
-        # Adapters of fused experts have ranks of their own, which peft does not combine.
+        # Adapters of fused experts have separate ranks, which peft does not combine.
         and not config.get("target_parameters")
         and config.get("init_lora_weights", True) in drawn
     )

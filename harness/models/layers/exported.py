@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 
 
 def rebuilt(network: Network, *, adapters: bool = True, device: torch.device | str | None = None) -> Network:
-    """A plain network of the same class, made as `from_pretrained` makes one, that shares the weights which
-    need no change. `network` stays as it is.
+    """A plain network of the same class, built as `from_pretrained` does, that shares the weights which need
+    no change. `network` is left unchanged.
 
-    Args:
-        adapters: merge them; without, the result is the base under them.
+    Args: adapters: merge them; if False, the result is the base under them.
         device: where its weights are put; by default where they are.
 
     Raises:
@@ -61,12 +60,12 @@ def rebuilt(network: Network, *, adapters: bool = True, device: torch.device | s
 
 
 def generation_config(network: Network, eos_ids: Iterable[int]) -> GenerationConfig:
-    """Generation settings that answer as the engines do: greedily, under no rule of the base's."""
+    """Generation settings that answer as the engines do: greedily, without any of the base's rules."""
     return fresh_generation_config(network.generation_config, eos_ids)
 
 
 def fresh_generation_config(own: Any, eos_ids: Iterable[int]) -> GenerationConfig:
-    """Settings with the special tokens of `own`, and none of its rules."""
+    """Settings with the special tokens of `own`, and none of the base's rules."""
     from transformers import GenerationConfig
 
     names = ("bos_token_id", "pad_token_id", "decoder_start_token_id")
@@ -88,13 +87,14 @@ _NO_RULE = {
     "transformers_version",
     "use_cache",
 }
-"""Generation settings that change no greedy answer, that every request states, or that are looked at apart."""
+"""Generation settings that change no greedy answer, that every request states, or that are handled
+separately."""
 
 
 def generation_rules(own: Any, eos_ids: Iterable[int]) -> dict[str, object]:
-    """What `generate` must be given so that it answers as the engines do: each rule of the base (sampling, repetition
-    penalty, beams, bans) with the value that switches it off, and the tokens that end an answer where the base names
-    others.
+    """What `generate` must be given so that it answers as the engines do: each rule of the base (sampling,
+    repetition penalty, beams, bans) with the value that switches it off, and the tokens that end an answer if
+    the base names others.
 
     Args:
         own: the base's generation settings.

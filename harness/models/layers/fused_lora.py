@@ -1,7 +1,7 @@
 """LoRA layers in fewer passes over memory, with the same results as peft's.
 
 peft computes `base(x) + B(A(x)) * scaling` as three results as wide as the layer's output, and their
-gradients as many again. Here the low-rank product is added where the base's result already lies, in
+gradients as many again. Here the low-rank product is added in place to the base's result, in
 the forward pass and in the gradient of the input (one `addmm` each).
 """
 
@@ -42,8 +42,8 @@ class _Product(torch.autograd.Function):
 
 @contextlib.contextmanager
 def fused_lora(network: Network) -> Iterator[None]:
-    """Inside the `with` block, LoRA layers that support it compute as above; the others stay peft's.
-    Supported is one adapter without dropout over a frozen float32 linear layer; DoRA and other variants, several
+    """Inside the `with` block, LoRA layers that support it compute as above; the others stay peft's. One
+    adapter without dropout over a frozen float32 linear layer is supported; DoRA and other variants, several
     stages at once and quantized layers are left to peft.
     """
     with replaced([module for module in network.modules() if _is_plain(module)], _forward):
@@ -61,7 +61,7 @@ def _is_plain(module: nn.Module) -> bool:
     base, a, b = module.base_layer, module.lora_A[active[0]], module.lora_B[active[0]]
     still = not any(p.requires_grad for p in base.parameters())
     same = {base.weight.dtype, a.weight.dtype, b.weight.dtype} == {torch.float32}
-    # A weight that is divided over processes is a parameter of another type.
+    # A weight that is sharded over processes is a parameter of another type.
     whole = type(a.weight) is nn.Parameter
     return still and same and whole and b.bias is None and type(module.lora_dropout[active[0]]) is nn.Identity
 

@@ -50,14 +50,14 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 def _is_plain(module: Layer) -> bool:
     weight: Any = getattr(module, "weight", None)
-    # A weight that is divided over processes is a parameter of another type.
+    # A weight that is sharded over processes is a parameter of another type.
     plain = type(weight) is nn.Parameter and hasattr(module, "variance_epsilon")
     if not plain or weight.ndim != 1 or weight.dtype != torch.float32 or "forward" in vars(module):
         return False
     if len(inspect.signature(module.forward).parameters) != 1:
         return False  # a gated norm takes a second input, in some networks an optional one
     with torch.no_grad():
-        # Not drawn: drawing would move the generator that dropout draws from.
+        # Not random: drawing would advance the generator that dropout draws from.
         trial = torch.linspace(-2, 3, 2 * len(weight), device=weight.device).view(2, -1)
         return torch.allclose(module(trial), _forward(module, trial), rtol=1e-5, atol=1e-6)
 

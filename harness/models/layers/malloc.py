@@ -16,9 +16,9 @@ _USUAL = 32 << 20
 
 @contextlib.contextmanager
 def kept_memory() -> Iterator[None]:
-    """Inside the `with` block freed memory stays with the process; it is returned to the system at the end.
-    Without it, a gradient or logits of more than 32 MB are returned when they are freed, and the system clears
-    as many pages again at the next step. A no-op unless the C library is glibc.
+    """Inside the `with` block, freed memory stays with the process; it is returned to the system at the end.
+    Without it, a gradient or logits of more than 32 MB are returned when they are freed, and the system
+    clears as many pages again at the next step. A no-op unless the C library is glibc.
     """
     library = _glibc()
     if library is None:

@@ -74,7 +74,7 @@ def _combined(
     if method == "linear":
         return merge_utils.task_arithmetic(differences, scale)
     if density >= 1:
-        # peft warns that it prunes nothing, which is what was asked for.
+        # peft warns that it prunes nothing, which is intended.
         sign = method in ("ties", "dare_ties")
         return _elected(differences, scale) if sign else merge_utils.task_arithmetic(differences, scale)
     combined: torch.Tensor = getattr(merge_utils, method)(differences, scale, density)

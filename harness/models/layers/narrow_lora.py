@@ -1,9 +1,9 @@
 """LoRA over a base that computes in 16 bits on a GPU: the low-rank products in the base's number format.
 
-peft widens the input of every adapted layer to float32, computes both products there and narrows the sum: a float32 copy of
-each input is kept for the gradient (8 of the 36 GB that a LoRA of an 8B model takes for one row of 2,048 tokens), and a
-layer takes six kernels where two do. The adapter's own weights stay float32, and so do their gradients, as under autocast
-(Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
+peft widens the input of every adapted layer to float32, computes both products there and narrows the sum: a
+float32 copy of each input is kept for the gradient (8 of the 36 GB that a LoRA of an 8B model takes for one
+row of 2,048 tokens), and a layer takes six kernels where two suffice. The adapter's own weights stay float32,
+and so do their gradients, as under autocast (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def narrow_lora(network: Network) -> Iterator[None]:
-    """Inside the `with` block LoRA layers on a GPU compute in 16 bits where their base does; on a CPU, and where a layer
-    is DoRA or another variant of LoRA, nothing changes.
+    """Inside the `with` block LoRA layers on a GPU compute in 16 bits if their base does; on a CPU, and for
+    DoRA and other variants of LoRA, nothing changes.
 
-    Entered without gradients, the block takes the adapters for fixed, and narrows each once.
+    If entered without gradients, the block treats the adapters as fixed and narrows each once.
     """
     import torch
 
@@ -55,7 +55,7 @@ def _is_narrow(module: Layer) -> bool:
     active = [name for name in module.active_adapters if name in module.lora_A]
     if not known or not active or module.merged or module.disable_adapters:
         return False
-    # A weight that is divided over processes is a parameter of another type.
+    # A weight that is sharded over processes is a parameter of another type.
     whole = all(type(module.lora_A[name].weight) is nn.Parameter for name in active)
     return whole and not any(name in module.lora_variant or module.lora_bias[name] for name in active)
 

@@ -34,7 +34,7 @@ def read_prompt(network: Network, folder: Path) -> torch.Tensor:
     """Read what `write_prompt` wrote.
 
     Raises:
-        RunError: nothing there, or learned for another architecture.
+        RunError: nothing is there, or it was learned for another architecture.
     """
     from safetensors import safe_open
 

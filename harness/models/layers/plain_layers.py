@@ -22,10 +22,11 @@ def quantization(module: Layer) -> str:
 
 
 def quantized_share(network: Network) -> float | None:
-    """The share of the weights between embeddings and output layer that bitsandbytes holds in few bits; None where
-    nothing is quantized.
+    """The share of the weights between embeddings and output layer that bitsandbytes holds in few bits; None
+    if nothing is quantized.
 
-    bitsandbytes replaces linear layers only: fused experts and layers of an architecture's own stay as they are.
+    bitsandbytes replaces linear layers only: fused experts and an architecture's own layers are left
+    unchanged.
     """
     ends = {
         id(end.weight) for end in (network.get_input_embeddings(), network.get_output_embeddings()) if end
@@ -60,10 +61,11 @@ def special(network: Network) -> Iterator[tuple[str, Layer]]:
 
 
 def plain(layer: Layer, dtype: torch.dtype | None) -> Layer:
-    """A plain copy of an adapted or quantized layer, with its active adapters merged; the layer stays as it is.
+    """A plain copy of an adapted or quantized layer, with its active adapters merged; the layer is left
+    unchanged.
 
     Args:
-        dtype: the number format of what was quantized; other layers keep theirs.
+        dtype: the number format of what was quantized; other layers keep their format.
     """
     base = innermost(layer)
     if quantization(base):
@@ -98,12 +100,12 @@ def innermost(layer: Layer) -> Layer:
 
 
 def dequantized(layer: Layer) -> Tensor:
-    """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
+    """The float32 weights of a quantized layer, [out, in]; the layer is left unchanged."""
     if quantization(layer) == "4bit":
         import torch
         from bitsandbytes.functional import dequantize_4bit
 
-        # In its own number format it would be rounded once more than where it computes in float32.
+        # In its own number format it would be rounded once more than when it computes in float32.
         state = copy.copy(layer.weight.quant_state)
         state.dtype = torch.float32
         return dequantize_4bit(layer.weight.data, state)
@@ -133,7 +135,8 @@ def merged_weight(layer: Layer) -> tuple[Tensor, Tensor | None]:
 
 @contextlib.contextmanager
 def merged(network: Network) -> Iterator[None]:
-    """Inside the `with` block every adapted layer computes with merged weights, made while computing."""
+    """Inside the `with` block every adapted layer computes with merged weights, which are created during the
+    computation."""
     with replaced([layer for _, layer in adapted(network)], _merged_forward):
         yield
 
@@ -144,7 +147,7 @@ def unrounded_inputs(network: Network) -> Iterator[None]:
 
     LLM.int8() rounds inputs to 8 bits too, which moves the logits of some models more than any merge.
     """
-    # An adapted layer shows its base layer's weight as its own.
+    # An adapted layer exposes its base layer's weight as its own.
     outer = {id(layer) for _, layer in adapted(network)}
     layers = [m for m in network.modules() if quantization(m) == "8bit" and id(m) not in outer]
     with replaced(layers, _dequantized_forward):
@@ -160,7 +163,8 @@ def _outermost(network: Network, chosen: Callable[[Layer], bool]) -> Iterator[tu
 
 
 def _dequantized_layer(layer: Layer, base: Layer, dtype: torch.dtype | None) -> Layer:
-    """Of the class that the layer had before it was quantized: GPT-2's keeps its weights transposed."""
+    """A layer of the class that it had before it was quantized: GPT-2's class keeps its weights
+    transposed."""
     import torch
     from torch import nn
     from transformers.pytorch_utils import Conv1D

@@ -67,7 +67,7 @@ def attach(network: Network, states: Tensor) -> None:
     """Prepend the prefix `states` in every layer; only it is trainable.
 
     Raises:
-        ConfigError: the network has a prefix already, or its layers keep no keys and values.
+        ConfigError: the network already has a prefix, or its layers keep no keys and values.
     """
     _refuse_second(network)
     _refuse_switching(network)
@@ -80,7 +80,7 @@ def attach(network: Network, states: Tensor) -> None:
 
 
 def detach(network: Network) -> None:
-    """Take the prefix out."""
+    """Remove the prefix."""
     if (prefix := learnt_prefix(network)) is not None:
         prefix.hook.remove()
         del network.learnt_prefix
@@ -118,7 +118,7 @@ def drawn(network: Network, ids: list[int]) -> Tensor:
 
 def _refuse_switching(network: Network) -> None:
     if switching_length(network.config) is not None:
-        # transformers drops the cache, and the prefix in it, where an answer passes that length.
+        # transformers drops the cache, and the prefix in it, if an answer exceeds that length.
         raise ConfigError(
             "a learned prefix does not survive where this model's rotary frequencies change with the length",
             remedy="weights: prompt_tuning",
@@ -147,7 +147,7 @@ def load(network: Network, folder: Path) -> None:
     """Add the prefix that `save` wrote.
 
     Raises:
-        RunError: nothing there, or the prefix of another network.
+        RunError: there is no prefix, or it belongs to another network.
     """
     states = read_prompt(network, folder)
     if states.shape[1] % (2 * network.config.get_text_config().num_hidden_layers):

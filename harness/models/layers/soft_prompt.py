@@ -114,7 +114,7 @@ def drawn(model: LanguageModel, count: int, text: str) -> Tensor:
 
 
 def start_ids(model: LanguageModel, count: int, text: str) -> list[int]:
-    """`count` token ids: those of `text`, repeated as needed, or drawn at random when it is empty."""
+    """`count` token ids: those of `text`, repeated as needed, or drawn at random if it is empty."""
     if not text:
         size = min(vocabulary(model.network.get_input_embeddings()), _tokens(model))
         return torch.randint(size, (count,)).tolist()
@@ -139,7 +139,7 @@ def load(model: LanguageModel, folder: Path) -> LanguageModel:
     """The model with the learned prompt that `save` wrote.
 
     Raises:
-        RunError: nothing there, or the prompt of another network.
+        RunError: there is no prompt, or it belongs to another network.
     """
     prompt = read_prompt(model.network, folder)
     width = model.network.get_input_embeddings().weight.shape[1]

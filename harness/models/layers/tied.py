@@ -8,7 +8,8 @@ from harness.models.layers import plain_layers
 
 
 def adapted(network: Network) -> bool:
-    """Whether the two ends share one matrix and an adapter changes one of them, or each its own way."""
+    """Whether the two ends share one matrix and an adapter changes one of them, or adapters change each
+    differently."""
     ends = _ends(network)
     if len(ends) < 2:
         return False
@@ -30,7 +31,7 @@ def untie(network: Network) -> None:
 
 
 def mark(configuration: ModelConfig) -> None:
-    """Say in a configuration that the two ends are two matrices."""
+    """State in a configuration that the two ends are two matrices."""
     for part in {id(one): one for one in (configuration, configuration.get_text_config())}.values():
         part.tie_word_embeddings = False
 

@@ -30,7 +30,8 @@ def save(parameters: Mapping[str, torch.Tensor], file: Path) -> None:
 
 
 def write(tensors: Mapping[str, torch.Tensor], file: Path, metadata: Mapping[str, str]) -> None:
-    """Save tensors so that equal ones give equal bytes: safetensors itself writes metadata in another order each time."""
+    """Save tensors so that equal ones give equal bytes: safetensors itself writes metadata in a different
+    order each time."""
     from safetensors.torch import save as serialized
 
     content = serialized(dict(tensors), dict(metadata))
@@ -65,7 +66,7 @@ def restore(network: Network, file: Path) -> None:
 
 
 def count(network: Network) -> tuple[int, int]:
-    """Trainable and all parameters; 4-bit weights are stored two in a byte and count as two."""
+    """Trainable and all parameters; 4-bit weights are stored two per byte and count as two."""
     learned = total = 0
     for parameter in network.parameters():
         state = getattr(parameter, "quant_state", None)

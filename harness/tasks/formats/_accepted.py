@@ -6,9 +6,9 @@ from harness.core.json_types import JsonValue
 
 
 def first(target: JsonValue) -> JsonValue:
-    """Of several accepted answers the one to give: the first. A single target is itself.
+    """The first of several accepted answers, which is the one to give. A single target is returned as it is.
 
     Raises:
-        IndexError: an empty list, which is no answer.
+        IndexError: an empty list, which is not an answer.
     """
     return target[0] if isinstance(target, list | tuple) else target

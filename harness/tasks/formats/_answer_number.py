@@ -2,13 +2,15 @@
 
 The rule, in this order:
 
-1. What follows a marker (`####`, `\\boxed{…}`, "the answer is …", "Answer: …") is searched first, the last marker first.
+1. What follows a marker (`####`, `\\boxed{…}`, "the answer is …", "Answer: …") is searched first, starting
+from the last marker.
    There, the first number counts; otherwise the last sentence that holds a number is searched.
 2. In an equation, the side that is one number is the answer: 7 in `3 + 4 = 7` and in `7 = 3 + 4`.
 3. Alternatives and ranges (`7 or 8`, `10-15`, `7 and 8`) are ambiguous.
-4. One value, however often, is the answer; of several the first behind the last "so", "therefore", "is", … is.
-5. Anything else is ambiguous. Times, dates, versions, footnotes, list numbers and denied numbers ("not 7") are no
-   candidates.
+4. One value, however often, is the answer; of several, the first after the last "so", "therefore", "is", …
+is.
+5. Anything else is ambiguous. Times, dates, versions, footnotes, list numbers and denied numbers ("not 7")
+are not candidates.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ _LIST_NUMBER = re.compile(r"\A\s*(?:[*_>-]+\s*)?\Z")
 
 
 def answer_number(text: str, decimal: DecimalMark) -> float | Invalid | None:
-    """The number that a text gives as its answer; why there is none; None where there is no numeral at all."""
+    """The number that a text gives as its answer; or why there is none; None if there is no numeral at
+    all."""
     for part in after_markers(text):
         answer = _first(simplified(part[:2000]), decimal)
         if answer is not None:
@@ -57,7 +60,7 @@ def answer_number(text: str, decimal: DecimalMark) -> float | Invalid | None:
 
 
 def _first(text: str, decimal: DecimalMark) -> float | Invalid | None:
-    """The first number behind a marker, unless it is one of several alternatives or part of an equation."""
+    """The first number after a marker, unless it is one of several alternatives or part of an equation."""
     for sentence in _SENTENCE.split(text):
         numbers = [number for number in _candidates(sentence, decimal) if number.value is not None]
         if numbers:
@@ -96,8 +99,8 @@ def _of_sentence(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
 
 
 def _candidates(sentence: str, decimal: DecimalMark) -> list[Numeral]:
-    """The numerals of a sentence without footnotes and list numbers, unless there are no others. Of one that the
-    sentence denies ("not 7") the value is None."""
+    """The numerals of a sentence without footnotes and list numbers, unless there are no others. The value of
+    one that the sentence denies ("not 7") is None."""
     every = numerals(sentence, decimal)
     if may_deny_numbers(sentence):
         every = [
@@ -113,7 +116,8 @@ def _candidates(sentence: str, decimal: DecimalMark) -> list[Numeral]:
 
 
 def _with_tolerances(sentence: str, every: Sequence[Numeral]) -> Iterator[Numeral]:
-    """The numerals, with the tolerance in `42 ± 2` left out and the two values in `±4` marked as no number."""
+    """The numerals, with the tolerance in `42 ± 2` left out and the two values in `±4` marked as not a
+    number."""
     before = 0
     for number in every:
         gap = sentence[before : number.start].strip()
@@ -153,7 +157,7 @@ def _by_equation(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
 
 
 def _is_sum(sentence: str, side: Sequence[Numeral]) -> bool:
-    """Whether an operator stands between the first two numbers of one side."""
+    """Whether there is an operator between the first two numbers of one side."""
     return len(side) > 1 and (
         (side[1].text[:1] in "+-" and not sentence[side[0].end : side[1].start].strip())
         or _OPERATOR.fullmatch(sentence, side[0].end, side[1].start) is not None
@@ -161,7 +165,7 @@ def _is_sum(sentence: str, side: Sequence[Numeral]) -> bool:
 
 
 def _alternatives(sentence: str, chosen: Numeral, numbers: Sequence[Numeral]) -> Invalid | None:
-    """Both candidates where a number is joined to its neighbour by "or", "and", a comma or a dash."""
+    """Both candidates if a number is joined to its neighbor by "or", "and", a comma or a dash."""
     at = numbers.index(chosen)
     for first, second in itertools.pairwise(numbers[max(0, at - 1) : at + 2]):
         if first.value != second.value and _are_joined(sentence, first, second):

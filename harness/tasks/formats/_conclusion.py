@@ -1,5 +1,5 @@
-"""Where a worked answer says its conclusion: behind `####`, in `\\boxed{…}` or `<answer>`, behind "the answer is",
-"Answer:" or a heading "Answer"."""
+"""Where a worked answer states its conclusion: after `####`, in `\\boxed{…}` or `<answer>`, after "the answer
+is", "Answer:" or a heading "Answer"."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def after_markers(text: str) -> Iterator[str]:
 
 
 def _balanced(text: str, start: int) -> str | None:
-    """What stands between the brace before `start` and the one that closes it; None where none does."""
+    """The text between the brace before `start` and the one that closes it; None if none closes it."""
     depth = 1
     for match in re.finditer(r"[{}]", text[start : start + 2000]):
         depth += 1 if match.group() == "{" else -1

@@ -20,7 +20,7 @@ _LOWER_MONTH = (
     r"|दिसंबर|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر|มกราคม|กุมภาพันธ์|มีนาคม|เมษายน"
     r"|พฤษภาคม|มิถุนายน|กรกฎาคม|สิงหาคม|กันยายน|ตุลาคม|พฤศจิกายน|ธันวาคม)"
 )
-"""Months of other languages, which are dates beside a year."""
+"""Months in other languages, which count as dates next to a year."""
 _NAMED_DATE = re.compile(
     rf"(?<![0-9])(?:[0-9]{{1,2}}(?:st|nd|rd|th|\.)?(?: of)?[ -]{MONTH}\b\.?(?:,?[ -][0-9]{{4}}\b)?"
     rf"|[0-9]{{1,2}}(?:er|\.|º)? {_LOWER_MONTH},? [0-9]{{4}}(?![0-9])"
@@ -31,7 +31,7 @@ _CAPITAL_OR_SIGN = re.compile(r"[JFMASOND][aeäpuco][a-zä]|[月월]")
 
 
 def may_hold_dates(text: str, numbers: Iterable[float | None]) -> bool:
-    """Whether a text can hold a date with a named month: false for most, and quickly known.
+    """Whether a text can hold a date with a named month: false for most texts, and quick to check.
 
     Args:
         numbers: those in the text; a month in lower case needs a year.

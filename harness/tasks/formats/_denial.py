@@ -8,7 +8,7 @@ from collections.abc import Collection
 import regex
 
 _BEFORE = 64
-"""Characters before a word in which its denial begins."""
+"""The number of characters before a word in which its denial must begin."""
 _FILLERS = (
     r"(?:(?:a|an|the|at all|any|very|really|quite|so|too|longer|all|that|this|it|particularly|especially|necessarily|directly|clearly"
     r"|exactly|entirely|completely|strictly|remotely|even|actually|considered|classified|labell?ed|be|to|been|being|as|is|are"
@@ -71,7 +71,7 @@ def is_denied(text: str, start: int, end: int, labels: Collection[str]) -> bool:
 
 
 def may_deny_numbers(text: str) -> bool:
-    """Whether a text holds a word that can deny a number at all: false for most, and quickly known."""
+    """Whether a text holds a word that can deny a number at all: false for most texts, and quick to check."""
     return not text.isascii() or _ASCII_DENIES.search(text) is not None
 
 

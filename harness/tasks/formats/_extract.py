@@ -10,7 +10,7 @@ from harness.core.values import Invalid, Parsed
 
 _FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 MAX_STARTS = 200
-"""How many opening brackets are tried: an answer of brackets alone must not take forever."""
+"""How many opening brackets are tried: an answer that is all brackets must not take forever."""
 MAX_PARTS = 20
 """How many of the last candidates are checked."""
 
@@ -21,7 +21,8 @@ def fences(text: str) -> list[str]:
 
 
 def json_parts(text: str) -> list[str]:
-    """Every JSON object or array that parses, exactly as written, in order; not those inside one another."""
+    """Every JSON object or array that parses, exactly as written, in order, without those inside one
+    another."""
     decoder = json.JSONDecoder()
     parts: list[str] = []
     end = 0
@@ -37,8 +38,8 @@ def json_parts(text: str) -> list[str]:
 
 
 def last_valid(parts: Sequence[str], parse: Callable[[str], Parsed | Invalid]) -> Parsed | Invalid | None:
-    """The last part that is a valid answer: earlier ones are citations and examples. Without one the fault of the last
-    part; None of none."""
+    """The last part that is a valid answer: earlier ones are citations and examples. If none is valid, the
+    fault of the last part; None if there are no parts."""
     fault: Invalid | None = None
     for part in reversed(parts[-MAX_PARTS:]):
         reading = parse(part)

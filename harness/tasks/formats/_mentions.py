@@ -13,7 +13,7 @@ from harness.core.characters import UNSPACED, is_unspaced, plain
 from harness.tasks.formats._denial import is_denied
 
 MOST = 1000
-"""Mentions that are looked at in one text."""
+"""The most mentions that are examined in one text."""
 _LETTER = rf"[\w--{UNSPACED}]"
 """A letter or digit of a script with spaces: next to a label it makes another word."""
 _TAG = regex.compile(r"</?[A-Za-z][\w-]{0,20}>")
@@ -25,7 +25,8 @@ _CONJUNCTIONS = (
     r"(?:is|was|because|since|as|and|or|but|not|seems|would|due|ist|war|weil|und|oder|est|et|ou|es|y|e|o|è|é|и|или|верн\w*"
     r"|правильн\w*)\b"
 )
-"""Words that may follow a label of one letter; any other lower-case word makes an article of it."""
+"""Words that may follow a label of one letter; before any other lower-case word, the label is read as an
+article."""
 _LETTER_WORDS = frozenset("AEIOUYaeiouyàéèóАВИКОСУЯавикосуяΑΗΟαηο")
 """Letters that are words of their own in some language."""
 _COPULA = r"(?:입니다|이다|이에요|예요|임|이며|이고|번)"
@@ -43,20 +44,21 @@ _OWN_SCRIPT = (
     (r"\p{Thai}", r"(?<=ข้อ)"), (r"\p{Lao}", ""), (r"\p{Khmer}", ""), (r"\p{Myanmar}", ""), (r"\p{Tibetan}", ""),
     (r"\p{Katakana}", ""), (r"\p{Hiragana}", ""),
 )  # fmt: skip
-"""Alphabets without spaces between words: a letter beside another of its own script is part of a word. With what may
-precede it all the same."""
+"""Alphabets without spaces between words: a letter beside another of its own script is part of a word. With
+what may nevertheless precede it."""
 
 
 @dataclass(frozen=True)
 class Mentions:
-    """Labels in the order of their first mention; `denied` ones are only mentioned as what it is not."""
+    """Labels in the order of their first mention; `denied` ones are mentioned only as what the answer is
+    not."""
 
     labels: tuple[str, ...]
     denied: tuple[str, ...] = ()
 
 
 class Occurrence(NamedTuple):
-    """One place where a label stands in a text."""
+    """One place where a label occurs in a text."""
 
     label: str
     start: int
@@ -65,10 +67,11 @@ class Occurrence(NamedTuple):
 
 
 def occurrences(text: str, labels: tuple[str, ...], ignore_case: bool) -> list[Occurrence]:
-    """Where the labels stand in a `simplified` text as words of their own; a longer label hides a shorter one inside it.
+    """Where the labels occur in a `simplified` text as separate words; a longer label hides a shorter one
+    inside it.
 
-    A label of one letter that is a word in some language (`A`, `в`) is looked for in its own case, and not where it is
-    the article or pronoun of a sentence.
+    A label of one letter that is a word in some language (`A`, `в`) is looked for in its own case, and not if
+    it is an article or pronoun in a sentence.
     """
     pattern, names = _compiled(labels, ignore_case)
     every: list[Occurrence] = []
@@ -94,7 +97,8 @@ def mentions(text: str, labels: tuple[str, ...], ignore_case: bool) -> Mentions:
 
 
 def leading(text: str, labels: tuple[str, ...], ignore_case: bool) -> str | None:
-    """The label that a text begins with, as in "B, because A is cold"; None where it goes on with another ("B or A")."""
+    """The label that a text begins with, as in "B, because A is cold"; None if it goes on with another ("B or
+    A")."""
     text = simplified(text, labels)
     every = occurrences(text, labels, ignore_case)
     if not every or every[0].denied or _NO_WORD.fullmatch(text, 0, every[0].start) is None:
@@ -120,7 +124,7 @@ def _has_tag(labels: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=64)
 def _compiled(labels: tuple[str, ...], ignore_case: bool) -> tuple[regex.Pattern[str], tuple[str, ...]]:
-    """A pattern with one group a label, and the label of each group."""
+    """A pattern with one group per label, and the label of each group."""
     names = tuple(sorted(labels, key=len, reverse=True))
     separated = len({_SEPARATOR.sub(" ", plain(name)).casefold() for name in names}) == len(names)
     groups = "|".join(
@@ -130,7 +134,7 @@ def _compiled(labels: tuple[str, ...], ignore_case: bool) -> tuple[regex.Pattern
 
 
 def _guarded(label: str, ignore_case: bool, separated: bool) -> str:
-    """A label with what must not stand on either side of it.
+    """A label with what must not be on either side of it.
 
     Args:
         separated: whether the labels differ in more than what stands between their words.
@@ -144,13 +148,13 @@ def _guarded(label: str, ignore_case: bool, separated: bool) -> str:
         left, right = _sides_of_letter(label)
         before, after = before + left, after + right
     if label.casefold() == "no":
-        # "There is no doubt": a determiner.
+        # "There is no doubt": here "no" is a determiner.
         body = rf"(?:(?<![\w,]\s){body}|{body}(?!\s(?!{_CONJUNCTIONS})[a-z]))"
     return f"{before}{body}{after}"
 
 
 def _sides(label: str) -> tuple[str, str]:
-    """What must not stand before a label and behind it, whatever its length."""
+    """What must not precede or follow a label of any length."""
     first, last = label[:1], label[-1:]
     before = after = ""
     if first.isalnum() and not is_unspaced(first):
@@ -168,7 +172,7 @@ def _sides(label: str) -> tuple[str, str]:
 
 
 def _sides_of_letter(letter: str) -> tuple[str, str]:
-    """What must not stand beside a label of one letter, besides."""
+    """What else must not be next to a label of one letter."""
     before, after = r"(?<!\w['’])", rf"(?!\p{{M}}|['’-]\w|-(?!\w){_article(letter)})"
     for script, exempt in _OWN_SCRIPT:
         if regex.match(script, letter):

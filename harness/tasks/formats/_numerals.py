@@ -1,8 +1,8 @@
 """Numbers as people write them: their notations, what only looks like one, and its value.
 
-`1,234.5`, `1.234,5`, `1 234,5`, `1'234`, `1,00,000`, `3 1/2`, `½`, `3/4`, `10^{-3}`, `2 × 10⁵`, `5km`, `18元`, `50%`, `$5`,
-`1.5 million`, `1億2000万`, `\\frac{3}{4}`, `2√3`, `2π`, `minus 3`, digits of every script. A time, a date, a ratio, a version, the
-number in a name or beside a variable (`x + 3`) is none.
+`1,234.5`, `1.234,5`, `1 234,5`, `1'234`, `1,00,000`, `3 1/2`, `½`, `3/4`, `10^{-3}`, `2 × 10⁵`, `5km`, `18元`,
+`50%`, `$5`, `1.5 million`, `1億2000万`, `\\frac{3}{4}`, `2√3`, `2π`, `minus 3`, digits of every script. A time,
+a date, a ratio, a version, the number in a name or beside a variable (`x + 3`) does not count.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SIGN_WORD = re.compile(
     re.IGNORECASE,
 )
 _PARTS_OF_SIGN_WORDS = ("inus ", "egative ", "oins ", "enos ", "eno ")
-"""One of them is in every ASCII text that holds a sign in words: quicker than the expression."""
+"""Every ASCII text that holds a sign in words contains one of them: quicker than the expression."""
 _DASH_AS_MINUS = re.compile(r"(?<![\w)\]%°])(?<![0-9%] )–(?=[0-9.])")
 _VULGAR = re.compile(r"([0-9])?([¼-¾⅐-⅞↉])")
 _MARKS = str.maketrans({"٫": ".", "٬": "'", "％": "%", "⁄": "/", "∕": "/"})
@@ -200,14 +200,14 @@ def _value(match: re.Match[str], decimal: DecimalMark) -> float | None:
 
 
 def _shifted(value: float, tens: int) -> float:
-    """A number times a power of ten, as it is written: 6.02 × 10²³ is 6.02e23; whole where the number is."""
+    """A number times a power of ten, as it is written: 6.02 × 10²³ is 6.02e23; whole if the number is."""
     if isinstance(value, int) and tens >= 0:
         return value * _raised(10, tens)
     return float(Decimal(str(value)).scaleb(tens))
 
 
 def _raised(base: float, exponent: int) -> float:
-    """Base to the exponent; whole where both are, and exact for powers of ten."""
+    """Base to the exponent; whole if both are, and exact for powers of ten."""
     if base == 10 and exponent < 0:
         return float(f"1e{exponent}")
     if abs(exponent) > MOST_DIGITS or abs(base) > 10**MOST_DIGITS:
@@ -244,10 +244,11 @@ def _body(match: re.Match[str], decimal: DecimalMark) -> float | None:
 
 
 def digits(run: str, decimal: DecimalMark) -> str | None:
-    """Digits with marks between them as Python writes the number; None where the marks make none (`1.2.3`).
+    """Digits with marks between them as Python writes the number; None if the marks do not form one
+    (`1.2.3`).
 
-    Two different marks: the last one is the decimal mark. One that occurs once and has three digits behind it, and one
-    to three in front, is read as `decimal` says (`1,234`); otherwise it is the decimal mark (`1,5`).
+    Two different marks: the last one is the decimal mark. One that occurs once and has three digits after it,
+    and one to three before it, is read as `decimal` says (`1,234`); otherwise it is the decimal mark (`1,5`).
     """
     marks = re.findall(r"[^0-9]", run)
     if not marks:

@@ -10,7 +10,8 @@ MAX_DEPTH = 64
 """Lists and mappings within one another; the check and everything after it recurse."""
 
 MAX_BITS = 1024
-"""Of a whole number, as many as the largest double has: more cannot be compared, and past 4,300 digits not be written."""
+"""Digits of a whole number, as many as the largest double has: longer numbers cannot be compared, and past
+4,300 digits they cannot be written."""
 
 
 def fault(value: object, path: str = "$", depth: int = 0) -> Invalid | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.characters import is_unspaced
 
 LETTER = "A-Za-z_\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0dff\u1e00-\u1fff"
-"""Letters of scripts with spaces: a digit right behind one is part of a name."""
+"""Letters of scripts with spaces: a digit right after one is part of a name."""
 _SCALES = {
     10
     ** 3: "thousand tausend tys tysięcy mila тыс тысяча тысячи тысяч ألف آلاف हज़ार हजार nghìn ngàn ribu พัน 千 천 k",
@@ -21,11 +21,11 @@ _SCALES = {
     " bilhões миллиард миллиарда миллиардов млрд مليار مليارات milyar tỷ miliar bn",
     10**12: "trillion trillions billionen billones трлн триллион триллионов 兆 조",
 }
-"""Words that multiply the number before them. German's Billion and its kin, which English means another number by, are
-not among them."""
+"""Words that multiply the number before them. German "Billion" and similar words, which mean another number
+in English, are not among them."""
 FACTORS = {name: factor for factor, names in _SCALES.items() for name in names.split()}
 _GLUED = ("k", "m", "bn")
-"""Abbreviations that stand right behind the number; `m` only as a capital, because `5m` is a length."""
+"""Abbreviations that come right after the number; `m` only as a capital, because `5m` is a length."""
 
 
 _ABBREVIATED = ("mio", "mrd", "tys", "тыс", "млн", "млрд", "трлн")
@@ -45,4 +45,4 @@ SCALE = (
     rf"(?=[ ]?[{_INITIALS}])(?:[ ]?(?i:{_any_of(_SPACED)})(?!\w)|(?:[kM]|bn)(?![{LETTER}0-9])"
     rf"|[ ]?(?:{_any_of(UNSPACED)})(?<!千(?=[克米瓦卡焦])))"
 )
-"""A scale behind a number, as a regular expression."""
+"""A scale after a number, as a regular expression."""

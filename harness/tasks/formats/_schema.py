@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from referencing._core import Resolver
 
 MAX_DEPTH = 64
-"""Levels of a schema: checking it, and compiling it for constrained decoding, recurse."""
+"""Levels of a schema: checking it, and compiling it for constrained decoding, both recurse."""
 MAX_VALUES = 20_000
 """Values in a schema."""
 MAX_REFERENCES = 10_000
-"""References followed in one check: a few lines of schema can double them at every level."""
+"""References followed in one check: a short schema can double them at every level."""
 COMPILING_SECONDS = 20.0
 """Processor seconds in which a schema is checked."""
 COMPILING_MEMORY = 2**30
@@ -133,7 +133,7 @@ def _check_references(cls: type[Validator], schema: Mapping[str, object]) -> Non
 
 
 def _dangling(resource: Resource[Any], resolver: Resolver[Any]) -> Iterator[tuple[str, str]]:
-    """References that nothing in the document answers; an `$id` within it is an address of its own."""
+    """References that nothing in the document resolves; an `$id` within it is an address of its own."""
     contents = resource.contents if isinstance(resource.contents, Mapping) else {}
     for name in _REFERENCES:
         reference = contents.get(name)
@@ -155,7 +155,7 @@ def unchecked_formats(schema: Mapping[str, object]) -> list[str]:
 
 
 def _quick(patterns: object) -> bool:
-    """Whether no pattern has more than one repetition, or a group: matching then takes no time to speak of."""
+    """Whether no pattern has more than one repetition, or a group: matching then takes negligible time."""
     return isinstance(patterns, Mapping) and all(
         len(re.findall(r"[*+?{]", pattern)) <= 1 and not set("(|") & set(pattern) for pattern in patterns
     )
@@ -202,7 +202,8 @@ def _validator(text: str) -> Validator:
 
 
 Check = Callable[[Validator, Any, Any, Any], Iterable[jsonschema.ValidationError] | None]
-"""What jsonschema calls for a keyword: (validator, the keyword's value, the instance, the schema)."""
+"""The function that jsonschema calls for a keyword: (validator, the keyword's value, the instance, the
+schema)."""
 Errors = Iterator[jsonschema.ValidationError]
 
 
@@ -234,7 +235,8 @@ def _format(_: object, name: str, instance: object, __: object) -> Errors:
 
 
 def _multiple(_: object, step: float, instance: object, __: object) -> Errors:
-    """Of the numbers as they are written: 19.99 is a multiple of 0.01, though the nearest doubles are not."""
+    """`multipleOf` for the numbers as they are written: 19.99 is a multiple of 0.01, though the nearest
+    doubles are not."""
     if isinstance(instance, int | float) and not isinstance(instance, bool):
         ratio = Fraction(str(instance)) / Fraction(str(step))
         if ratio.denominator != 1:

@@ -1,4 +1,5 @@
-"""What a database refuses and sqlglot lets pass: it reads every dialect's extras in all of them, and drops commas.
+"""What a database refuses and sqlglot accepts: it reads every dialect's extras in all of them, and drops
+commas.
 
 SQLite and DuckDB read the statement themselves; for the others commas are checked.
 """
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 COMMA_BEHIND_COLUMNS = ("bigquery", "snowflake", "databricks", "spark", "clickhouse")
-"""Dialects that allow a comma behind the last column."""
+"""Dialects that allow a comma after the last column."""
 COMMA_ANYWHERE = ("clickhouse",)
 """Dialects in which `(1,)` is a tuple."""
 
@@ -40,10 +41,10 @@ _ALLOWING = ", ".join(("duckdb", *COMMA_BEHIND_COLUMNS))
 
 
 def fault(text: str, dialect: str) -> str:
-    """Why the database refuses a statement; empty where it does not, or where that is not known.
+    """Why the database refuses a statement; empty if it does not, or if that is not known.
 
     Args:
-        dialect: sqlglot's name of it; "" where none is known.
+        dialect: sqlglot's name of it; "" if none is known.
     """
     if dialect == "sqlite":
         return _sqlite(text)
@@ -53,7 +54,7 @@ def fault(text: str, dialect: str) -> str:
 
 
 def _sqlite(text: str) -> str:
-    """SQLite reads a statement to its end before it looks for tables: any other error is of the tables."""
+    """SQLite reads a statement to its end before it looks for tables: any other error is about the tables."""
     connection = sqlite3.connect(":memory:")
     try:
         connection.execute(f"EXPLAIN {text}")
@@ -83,7 +84,7 @@ def _duckdb(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _connection() -> DuckDBPyConnection:
-    """One that reads and writes no file, whatever it is asked."""
+    """A connection that never reads or writes a file, whatever the statement."""
     import duckdb
 
     connection = duckdb.connect(config={"threads": 1, "enable_external_access": False})
@@ -92,7 +93,7 @@ def _connection() -> DuckDBPyConnection:
 
 
 def _commas(tokens: list[Token], dialect: str) -> str:
-    """A comma that nothing follows, or nothing precedes."""
+    """The first comma with nothing after it, or nothing before it."""
     clauses: list[TokenType | None] = [None]  # of each open bracket, the clause at hand
     for i, token in enumerate(tokens):
         kind = token.token_type

@@ -16,12 +16,12 @@ from harness.tasks.formats._conclusion import MOST_READ, after_markers
 from harness.tasks.formats._mentions import DASHES, leading, mentions
 
 NAMED = 4
-"""Candidates that are named when an answer is ambiguous."""
+"""The most candidates that are named when an answer is ambiguous."""
 _SENTENCE = re.compile(r"(?<=[.!؟।])\s+|(?<=[。！])")
 _AROUND = " \t*_`#>\"'“”«»「」()[].,:;!。！：，"
 _MOST_LINES = 50
 _LONGEST = 200
-"""Characters of a line that may be a label alone."""
+"""The longest line, in characters, that may be a label alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,8 @@ class Choice(Format):
         return ()
 
     def _alone(self, text: str) -> str | None:
-        """The label that is the whole first line, or its whole first sentence; None where another stands alone, too.
+        """The label that is the whole first line, or its whole first sentence; None if another stands alone,
+        too.
 
         A letter must be the whole line: `B. Paris` is an item of a list.
         """

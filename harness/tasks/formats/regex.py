@@ -65,8 +65,8 @@ class Regex(Format):
         return Parsed(groups or match.group())
 
     def extract(self, text: str) -> str | Invalid | None:
-        """The first match behind the last "the answer is"; elsewhere the only text that matches. A part of a longer
-        word or number is no match."""
+        """The first match after the last "the answer is"; elsewhere the only text that matches. A part of a
+        longer word or number is not a match."""
         try:
             for part in after_markers(text):
                 for answer in self._matches(part):

@@ -23,7 +23,7 @@ MAX_CHARS = 10_000
 MAX_DEPTH = 20
 """Brackets within brackets: each costs the parser many frames of the stack."""
 MAX_STARTS = 10
-"""How many words that may begin a statement are tried before extraction gives up."""
+"""Number of words that may begin a statement to try before extraction gives up."""
 
 # sqlglot logs a warning for each answer that it can only take as an unknown command.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -90,8 +90,8 @@ class Sql(Format):
         return bool(_START.search(text))
 
     def extract(self, text: str) -> Parsed | Invalid | None:
-        """The last code fence that parses; else, behind the last "the answer is" or anywhere, the first stretch that
-        does, ending as late as it can."""
+        """The last code fence that parses; else, after the last "the answer is" or anywhere, the first
+        stretch that does, as long as possible."""
         fenced = _extract.last_valid(_extract.fences(text), self.parse)
         if fenced is not None:
             return fenced

@@ -32,5 +32,5 @@ class Text(Format):
         return Parsed(answer)
 
     def render(self, target: JsonValue) -> str:
-        """Of several accepted answers the first is the one to give."""
+        """Of several accepted answers, the first is the one to give."""
         return str(first(target))

@@ -20,7 +20,7 @@ MAX_CHARS = 20_000
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, except that a date stays the text it is: JSON has no dates."""
+    """PyYAML's safe loader, except that a date stays text: JSON has no dates."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the base class reads it from the class
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, except that a line break of Unicode's is written as an escape: between single
+    """PyYAML's safe dumper, except that a Unicode line break is written as an escape: between single
     quotes it would be read back as a space."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
@@ -102,7 +102,7 @@ class Yaml(Format):
 
 
 def _refused(text: str) -> str:
-    """What of YAML is more than plain data: aliases (a bomb), tags, and bottomless nesting."""
+    """What in YAML is more than plain data: aliases (which can be a bomb), tags, and excessive nesting."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):

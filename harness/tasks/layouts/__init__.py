@@ -1,4 +1,4 @@
-"""Layouts that data sets come in: each file reads one, is found by its name, and is in no list.
+"""Layouts that data sets come in: each file reads one and is found by its name; there is no list of them.
 
 A layout says how well it fits a row (`Layout.detect`), and the best fit reads all rows of the file.
 """
@@ -16,7 +16,7 @@ from harness.tasks.located import Located, Row
 __all__ = ["Converted", "Layout", "detect", "document_rows", "unsupported"]
 
 SAMPLE = 20
-"""Rows that a layout must fit to be the one of the file."""
+"""Number of rows that a layout must fit to be used for the file."""
 ROOM = "layouts"
 
 
@@ -27,7 +27,7 @@ def known() -> tuple[Layout, ...]:
 
 
 def detect(rows: Sequence[Located]) -> Layout | None:
-    """The layout that fits the first rows best; None where no layout fits most of them."""
+    """The layout that fits the first rows best; None if no layout fits most of them."""
     sample = [located.row for located in rows[:SAMPLE]]
     fits = [(sum(scores), layout) for layout in known() if (scores := _scores(layout, sample)) is not None]
     return max(fits, key=lambda fit: (fit[0], fit[1].name()))[1] if fits else None
@@ -39,6 +39,6 @@ def document_rows(document: object) -> list[Row] | None:
 
 
 def _scores(layout: Layout, sample: Sequence[Row]) -> list[int] | None:
-    """How well the layout fits each row that it fits; None where it fits half of them or fewer."""
+    """How well the layout fits each row that it fits; None if it fits at most half of them."""
     fitting = [score for row in sample if (score := layout.detect(row)) is not None]
     return fitting if len(fitting) > len(sample) / 2 else None

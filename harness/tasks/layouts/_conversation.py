@@ -1,6 +1,6 @@
 """Messages → a system prompt, earlier turns, a question and its answer.
 
-Chat templates want turns of user and assistant in alternation, so neighbouring turns of one role become
+Chat templates want turns of user and assistant in alternation, so neighboring turns of one role become
 one. The calls of functions and the results of tools become text, which every template and every server can show.
 """
 
@@ -43,7 +43,7 @@ class Turn:
     role: Role
     value: JsonValue
     learnt: bool = True
-    """False for `weight: 0`: an answer that is shown and not learnt."""
+    """False for `weight: 0`: an answer that is shown but not learned."""
 
     @property
     def text(self) -> str:
@@ -62,15 +62,15 @@ class Conversation:
 
 
 def read(messages: object, located: Located, *, column: str, tools: object = None) -> Conversation | None:
-    """The last answer that is to be learnt, and everything before it; None where no answer is.
+    """The last answer that is to be learned, and everything before it; None if no answer is.
 
     Args:
         messages: a list of `{role, content}` (OpenAI) or `{from, value}` (ShareGPT).
-        column: the column that holds them, for messages about faults.
-        tools: the functions that the model may call, where the row lists them.
+        column: the column that holds them, for error messages.
+        tools: the functions that the model may call, if the row lists them.
 
     Raises:
-        ConfigError: not such a list, an unknown role, content that is no text, or no question before
+        ConfigError: not such a list, an unknown role, content that is not text, or no question before
             the answer, with the row's file and line.
     """
     turns = parse(messages, located, column=column)
@@ -90,10 +90,10 @@ def read(messages: object, located: Located, *, column: str, tools: object = Non
 def asked(
     messages: object, located: Located, *, column: str, answer: JsonValue, tools: object = None
 ) -> Conversation:
-    """A conversation that ends with the user, whose answer stands in another column.
+    """A conversation that ends with the user, whose answer is in another column.
 
     Raises:
-        ConfigError: as `read`.
+        ConfigError: as in `read`.
     """
     turns = parse(messages, located, column=column)
     return _conversation(turns, turns, answer, located, tools)
@@ -133,7 +133,7 @@ def parse(messages: object, located: Located, *, column: str) -> list[Turn]:
     """The messages of a conversation, tools included.
 
     Raises:
-        ConfigError: as `read`.
+        ConfigError: as in `read`.
     """
     if not isinstance(messages, list) or not messages:
         raise located.error(
@@ -145,7 +145,7 @@ def parse(messages: object, located: Located, *, column: str) -> list[Turn]:
 
 
 def merged(turns: Iterable[Turn]) -> tuple[Message, ...]:
-    """User and assistant messages in alternation: tools speak as the user, neighbours are joined."""
+    """User and assistant messages in alternation: tools speak as the user, neighbors are joined."""
     messages: list[Message] = []
     for turn in turns:
         role: Literal["user", "assistant"] = "assistant" if turn.role == "assistant" else "user"
@@ -215,13 +215,13 @@ def _part(part: Any, located: Located) -> str:
 
 
 def _calls(message: Mapping[str, object]) -> list[object]:
-    """The calls that a message makes, under today's name and the one before."""
+    """The calls that a message makes, under the current name and the previous one."""
     many, one = message.get("tool_calls"), message.get("function_call")
     return [*(many if isinstance(many, list) else [many] if many else []), *([one] if one else [])]
 
 
 def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, JsonValue]:
-    """`{name, arguments}` of a tool call, its arguments as a JSON value where they are one."""
+    """`{name, arguments}` of a tool call, its arguments as a JSON value if they are one."""
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise located.error(f"a tool call needs a function with a name (got {call!r})")

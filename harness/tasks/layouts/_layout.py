@@ -67,22 +67,22 @@ class Layout(Kind):
 
     @abstractmethod
     def detect(self, row: Row) -> int | None:
-        """How specific the fit to this row is: the highest number wins. None where it does not fit."""
+        """How specific the fit to this row is: the highest number wins. None if it does not fit."""
 
     @abstractmethod
     def convert(self, located: Located) -> Sequence[Converted]:
-        """The examples in a row: usually one, none where the row has nothing to learn.
+        """The examples in a row: usually one; none if the row has nothing to learn.
 
         Raises:
             ConfigError: the row does not fit, with its file and line.
         """
 
     def combine(self, pairs: Sequence[tuple[Located, Converted]]) -> Sequence[tuple[Located, Converted]]:
-        """The examples of the whole file, where one depends on other rows. Default: as they are."""
+        """The examples of the whole file, if an example depends on other rows. Default: unchanged."""
         return pairs
 
     def document(self, document: object) -> list[Row] | None:
-        """The rows of a JSON file of this layout's own shape; None where it has an ordinary one."""
+        """The rows of a JSON file of this layout's own shape; None if it has an ordinary one."""
         return None
 
     def nothing_learnt(self) -> str:
@@ -97,12 +97,13 @@ class Layout(Kind):
         return [*lines, *([f"carried in meta: {', '.join(carried)}"] if carried else [])]
 
     def identity_of(self, row: Row) -> str | None:
-        """The row's id, where it has a column for one."""
+        """The row's id, if it has a column for one."""
         value = next((row[name] for name in IDS if row.get(name) not in (None, "")), None)
         return str(value) if isinstance(value, str | int) else None
 
     def converted(self, conversation: Conversation, row: Row, *, system: str = "") -> Converted:
-        """A row that is one conversation; `system` is what the row says beside its messages."""
+        """A row that is one conversation; `system` is the system prompt that the row has besides its
+        messages."""
         return Converted(
             input=conversation.question,
             target=conversation.answer,

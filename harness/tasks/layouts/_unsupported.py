@@ -29,7 +29,7 @@ def _is_label_studio(row: Row) -> bool:
 
 
 def _has_spans(row: Row) -> bool:
-    """Lists such as [0, 7, "PERSON"]: from where to where which label."""
+    """Lists such as [0, 7, "PERSON"]: start, end and label."""
     lists = (value for name in SPANS if isinstance(value := row.get(name), list) and value)
     return any(all(_is_span(item) for item in value) for value in lists)
 

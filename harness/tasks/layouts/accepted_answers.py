@@ -12,7 +12,7 @@ from harness.tasks.located import Located, Row
 
 QUESTIONS = ("question", "query")
 OTHER_INPUTS = ("choices", "options", "passage", "document", "text", "body")
-"""A question with one of these is not asked by itself: such rows are a table with columns to choose from."""
+"""A question with one of these is not asked alone: such rows are a table with columns to choose from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class AcceptedAnswers(Layout):
 
 
 def _answers(row: Row) -> list[str] | None:
-    """The accepted answers; None where the row has no list of texts."""
+    """The accepted answers; None if the row has no list of texts."""
     single = row.get("answer")
     if isinstance(single, dict) and isinstance(single.get("value"), str):
         aliases = single.get("aliases")

@@ -1,4 +1,4 @@
-"""Alpaca and its kin: `instruction`, an optional `input`, and `output`."""
+"""Alpaca and similar data: `instruction`, an optional `input`, and `output`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests with annotated spans: SNIPS and its kin, a file per intent."""
+"""Requests with annotated spans: SNIPS and similar data, one file per intent."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class AnsweredConversation(Layout):
 
 
 def _parts(row: Row) -> tuple[str, str | None, str] | None:
-    """The column of the messages, that of the question where it stands apart, and that of the answer."""
+    """The column of the messages, that of the question if it is separate, and that of the answer."""
     ending = [name for name, value in row.items() if _conversation.awaits_answer(value)]
     histories = [name for name in HISTORIES if _conversation.is_messages(row.get(name))]
     questions = [name for name in QUESTIONS if isinstance(row.get(name), str) and row[name]]

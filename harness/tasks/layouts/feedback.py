@@ -87,7 +87,7 @@ def _asked(converted: Converted) -> str:
 
 
 def _verdict(row: Row) -> bool | None:
-    """Whether the answer was liked; None where no column says it."""
+    """Whether the answer was liked; None if no column says so."""
     for name in VERDICTS:
         value = row.get(name)
         if isinstance(value, bool):

@@ -80,7 +80,7 @@ def _is_openai(row: Row) -> bool:
 
 
 def _prompt(located: Located) -> Any:
-    """What stands before the answers; an empty list where they carry it themselves."""
+    """What comes before the answers; an empty list if they carry it themselves."""
     row = located.row
     if _is_openai(row):
         return row["input"].get("messages", [])
@@ -121,7 +121,7 @@ def _role(message: Mapping[str, object]) -> str | None:
 
 
 def _transcript(text: str) -> list[dict[str, str]]:
-    """Messages of a text that is a transcript from the human's first turn on; none of another text."""
+    """Messages of a text that is a transcript from the human's first turn on; none for any other text."""
     parts = TRANSCRIPT.split(text.strip())
     if len(parts) < 5 or parts[0].strip() or parts[1] != "Human":
         return []

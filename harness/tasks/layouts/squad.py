@@ -1,4 +1,4 @@
-"""SQuAD and its kin: questions about passages, nested as JSON or flat as in hub Parquet files."""
+"""SQuAD and similar data: questions about passages, nested as JSON or flat as in hub Parquet files."""
 
 from __future__ import annotations
 

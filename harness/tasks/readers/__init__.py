@@ -1,6 +1,7 @@
-"""Readers of data files: each file reads the kind that its name is the suffix of, and is in no list.
+"""Readers of data files: each module reads the file type that its own name is the suffix of; there is no list
+of them.
 
-A reader is a function `read(path, options)` that yields each row with the line or sheet row it stands in.
+A reader is a function `read(path, options)` that yields each row with its line or sheet row.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Located = tuple[dict[str, JsonValue], int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a reader may have to be told: the encoding of texts, and the sheet of a workbook."""
+    """What a reader may need to know: the encoding of texts, and the sheet of a workbook."""
 
     encoding: str = "utf-8"
     sheet: str | None = None
@@ -27,7 +28,7 @@ class Options:
 
 @cache
 def suffixes() -> tuple[str, ...]:
-    """The suffixes that there is a reader for, with their dots."""
+    """The suffixes that have a reader, with their dots."""
     return tuple(sorted(f".{module.name}" for module in pkgutil.iter_modules(__path__)))
 
 

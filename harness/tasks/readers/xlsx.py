@@ -1,4 +1,4 @@
-"""Workbooks: the first row of a sheet names the columns, and each further row is one."""
+"""Workbooks: the first row of a sheet names the columns, and each further row is a row of data."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MAX_BYTES = 2**30
 
 
 def read(path: Path, options: Options) -> Iterator[Located]:
-    """Rows of the one sheet that has any, or of the one named; lines are rows of the sheet.
+    """Rows of the only sheet that has any, or of the one named; line numbers are rows of the sheet.
 
     Formulas are read as the values that were saved with them.
 
     Raises:
-        ConfigError: no workbook, no such sheet, several sheets and none named, or a column without a name.
+        ConfigError: not a workbook, no such sheet, several sheets and none named, or a column without a name.
     """
     names: list[str] = []
     for line, cells in enumerate(_chosen(_sheets(path), path, options.sheet), start=1):
@@ -66,7 +66,7 @@ def _sheets(path: Path) -> Sheets:
     except ConfigError:
         raise
     except Exception as error:
-        # A broken workbook raises whatever its XML leads to.
+        # A broken workbook may raise almost any error.
         raise ConfigError(
             f"not an .xlsx workbook: {error}", file=path, remedy="save it again, or as .csv"
         ) from None
@@ -104,7 +104,8 @@ def _header(values: Sequence[object], path: Path, line: int) -> list[str]:
 
 
 def _plain(cell: object) -> JsonValue:
-    """A cell as a JSON value: dates as text, whole numbers as whole numbers, nothing as an empty text."""
+    """A cell as a JSON value: dates as text, whole numbers as whole numbers, an empty cell as an empty
+    text."""
     if cell is None:
         return ""
     if isinstance(cell, datetime | date | time):

@@ -16,7 +16,7 @@ MOST_ROWS = 10_000
 MEGABYTES = 512
 """Memory of one query."""
 MOST_BYTES = 50_000_000
-"""Bytes of the longest text or blob that SQLite may make."""
+"""Bytes of the longest text or blob that SQLite may create."""
 SQLITE = (".sqlite", ".sqlite3", ".db")
 
 Rows = list[tuple[object, ...]]
@@ -25,7 +25,7 @@ Query = Callable[[str, float], Rows]
 
 
 class QueryError(Exception):
-    """A statement that is no query, that the database refuses, or that exceeds a limit."""
+    """A statement that is not a query, that the database refuses, or that exceeds a limit."""
 
 
 @lru_cache(maxsize=8)
@@ -45,7 +45,7 @@ def database(file: Path | None, digest: str) -> Query:  # noqa: ARG001 part of t
 
 
 def engine(file: Path | None) -> str:
-    """Which database a file is of: `sqlite` or `duckdb`, as sqlglot calls their dialects."""
+    """Which database a file belongs to: `sqlite` or `duckdb`, as sqlglot calls their dialects."""
     return "sqlite" if file is not None and file.suffix.lower() in SQLITE else "duckdb"
 
 
@@ -78,7 +78,8 @@ def _duckdb(script: Path | None) -> Query:
     import duckdb
 
     connection = duckdb.connect(config={"memory_limit": f"{MEGABYTES}MB", "threads": 1})
-    # Before the script: it comes with the task, perhaps from a stranger, and may read no file either.
+    # Set before the script runs: it comes with the task, which may be untrusted, and may not read files
+    # either.
     connection.execute("SET enable_external_access = false; SET max_temp_directory_size = '0B'")
     if script is not None:
         try:

@@ -1,7 +1,7 @@
 """Normalization of short answers for comparison, and the list of answers that a target accepts.
 
-SQuAD's rule and MLQA's rule for other languages, with one addition: what tells two answers apart is kept. Their
-rules make `<=50K` and `>50K`, `1.5` and `15`, `C++` and `C`, or `a` and `the` the same answer.
+SQuAD's rule and MLQA's rule for other languages, with one addition: what distinguishes two answers is kept.
+Their rules make `<=50K` and `>50K`, `1.5` and `15`, `C++` and `C`, or `a` and `the` the same answer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _KEPT = (
     r"|(?<=\b[^\W\d])-(?!\w)"  # A-
     r"|(?<=[^\W\d])\#(?!\w)"  # C#
 )
-"""Marks that make another answer."""
+"""Marks that make a different answer."""
 _RANGE = r"(?<=[0-9])[–—‑](?=[0-9])"
 _ANY_PUNCTUATION = re.compile(rf"[{re.escape(string.punctuation)}–—‑]")
 _TELLS_APART = re.compile(f"{_KEPT}|{_RANGE}")
@@ -56,8 +56,9 @@ _GROUPS = re.compile(r"(?<=[0-9]),(?=(?:[0-9]{2},){0,40}[0-9]{3}(?![0-9]))")
 def tokens(text: str, language: str = "en", *, ignore_diacritics: bool = False) -> tuple[str, ...]:
     """The words that two answers are compared by: without case, punctuation and articles.
 
-    In scripts without spaces each letter is a word. Signs, decimal points and symbols that make another answer are
-    kept; where nothing but articles or punctuation is left, these are the answer. Only an empty text gives none.
+    In scripts without spaces each letter is a word. Signs, decimal points and symbols that make a different
+    answer are kept; if nothing but articles or punctuation is left, these are the answer. Only an empty text
+    gives none.
 
     Args:
         text: an answer or a target.
@@ -108,8 +109,8 @@ def _without_articles(words: list[str], language: str) -> list[str]:
 
 
 class _Punctuation(dict[int, str]):
-    """Drops punctuation of every script; each character is looked up when it is first met. ASCII has been dealt
-    with before."""
+    """Drops punctuation of every script; each character is looked up when it first occurs. ASCII is handled
+    before."""
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)

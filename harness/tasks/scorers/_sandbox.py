@@ -1,7 +1,7 @@
-"""Code of models, run in a process of its own, bounded in time, memory and files.
+"""Model-written code, run in a separate process, bounded in time, memory and files.
 
-This limits accidents, not attacks: the process may read what its user may read, and reach the network. Nothing runs unless
-the user sets `HARNESS_ALLOW_CODE=1`.
+This limits accidents, not attacks: the process can read what its user can read, and can reach the network.
+Nothing runs unless the user sets `HARNESS_ALLOW_CODE=1`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SHOWN = 200
 
 
 def check_allowed() -> None:
-    """Raises ConfigError where the user has not allowed code of models to run."""
+    """Raises ConfigError if the user has not allowed model-written code to run."""
     if os.environ.get(ALLOW) != "1":
         raise ConfigError(
             "this task runs code that models write, on this machine",
@@ -41,7 +41,7 @@ def run_python(program: str, seconds: float, megabytes: int) -> str:
         megabytes: address space.
 
     Returns:
-        Why it failed; empty where it reached its end.
+        Why it failed; empty if it reached its end.
     """
     mark = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="harness-code-") as folder:

@@ -1,7 +1,7 @@
-"""Names that a statement gives its own tables and result columns, replaced by where these stand.
+"""Names that a statement gives its own tables and result columns, replaced by their positions.
 
-`SELECT a.x FROM t AS a`, `SELECT t.x FROM t` and `SELECT x FROM t` become one. Where a name may mean something else
-without the tables being known, all names stay as they are.
+`SELECT a.x FROM t AS a`, `SELECT t.x FROM t` and `SELECT x FROM t` become one. If a name may mean something
+else while the tables are unknown, all names are left unchanged.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from sqlglot import exp
 
 _OPAQUE = (exp.Lateral, exp.Unnest, exp.Pivot, exp.Lambda, exp.Dot, exp.Into, exp.MatchRecognize)
-"""Parts that bring in names of their own."""
+"""Parts that introduce names of their own."""
 _SESSION = (
     "user",
     "current_user",
@@ -31,10 +31,10 @@ _CLOCK = (
     "systimestamp",
 )
 _FUNCTIONS = frozenset((*_SESSION, *_CLOCK, "rownum", "level"))
-"""Functions that are called without parentheses: no columns of a table."""
+"""Functions that are called without parentheses, which are not columns of a table."""
 
 Names = Mapping[str, str]
-"""From a table's name in the statement to where it stands."""
+"""From a table's name in the statement to its position."""
 
 
 class _AmbiguousError(Exception):
@@ -138,7 +138,7 @@ def _columns(node: exp.Expr | None) -> Iterator[exp.Column]:
 
 
 def _queries(node: exp.Expr) -> Iterator[exp.Expr]:
-    """The queries within a query's expressions: not its tables, and not those before it."""
+    """The queries within a query's expressions, but not its tables or those before it."""
     for part in node.iter_expressions():
         if isinstance(part, exp.Query):
             if not (isinstance(node, exp.From | exp.Join) and part is node.this):
@@ -148,7 +148,7 @@ def _queries(node: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _unnamed_results(tree: exp.Expr) -> None:
-    """Rows have no names: those of a result's columns go, where nothing refers to them."""
+    """Rows have no names: names of result columns are dropped if nothing refers to them."""
     referred = _unqualified(tree)
     for select in tree.find_all(exp.Select):
         if not _is_value(select):

@@ -1,10 +1,10 @@
 """Whether two SQL statements are the same statement, by their syntax trees.
 
-What a dialect does not tell apart is one: letter case, parentheses that change nothing, `ASC`, `INNER`, `OUTER` beside
-a side, `<>` and `!=`, the order of what AND and OR join, the sides of `=`, names of tables within the statement,
-names of result columns. What needs the tables to be told is not one: `SELECT *` and its columns, an unqualified column
-of two tables. sqlglot's optimizer is of no use here: it raises without the tables.
-https://github.com/tobymao/sqlglot
+Spellings that a dialect does not distinguish are one statement: letter case, parentheses that change nothing,
+`ASC`, `INNER`, `OUTER` beside a side, `<>` and `!=`, the order of what AND and OR join, the sides of `=`,
+names of tables within the statement, names of result columns. Spellings that are equal only for known tables
+are not: `SELECT *` and its columns, an unqualified column of two tables. sqlglot's optimizer is of no use
+here: it raises without the tables. https://github.com/tobymao/sqlglot
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def same(first: str, second: str, dialect: str) -> bool:
 
 @lru_cache(maxsize=2000)
 def normal_form(text: str, dialect: str) -> str | None:
-    """A text that the spellings of one statement share; None where the statement cannot be read."""
+    """A text that the spellings of one statement share; None if the statement cannot be read."""
     try:
         tree = sqlglot.parse_one(text, read=dialect or None)
         _fold_names(tree, dialect)
@@ -49,13 +49,13 @@ def normal_form(text: str, dialect: str) -> str | None:
 def _fold_names(tree: exp.Expr, dialect: str) -> None:
     """Names in the case that the dialect gives them.
 
-    SQLite reads "x" as a text where there is no such column, so that it is no other spelling of x there.
+    SQLite reads "x" as text if there is no such column, so there it is not another spelling of x.
     """
     rules = sqlglot.Dialect.get_or_raise(dialect or None)
     for name in list(tree.find_all(exp.Identifier)):
         if _maybe_text(name, dialect):
             name.set("this", f"?{name.this}")
-        elif name.this.isascii():  # databases fold no other letters, or not all in one way
+        elif name.this.isascii():  # databases fold no other letters, or do not agree on them
             rules.normalize_identifier(name)
         name.set("quoted", True)
 
@@ -92,7 +92,8 @@ def _without_parentheses(tree: exp.Expr) -> exp.Expr:
 
 
 def _plain_join(join: exp.Join) -> None:
-    """INNER JOIN is JOIN, LEFT OUTER JOIN is LEFT JOIN; `a, b` is `a CROSS JOIN b` where no other join is beside it."""
+    """INNER JOIN is JOIN, LEFT OUTER JOIN is LEFT JOIN; `a, b` is `a CROSS JOIN b` if no other join is beside
+    it."""
     kind = join.args.get("kind")
     if kind == "INNER" or (kind == "OUTER" and join.args.get("side")):
         join.set("kind", None)

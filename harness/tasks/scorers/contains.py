@@ -1,4 +1,4 @@
-"""Whether the answer says the target, whatever it says besides."""
+"""Whether the answer contains the target, whatever else it says."""
 
 from __future__ import annotations
 

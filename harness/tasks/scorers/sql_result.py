@@ -1,4 +1,4 @@
-"""Whether an SQL answer gives the rows that the target query gives: execution accuracy."""
+"""Whether an SQL answer returns the rows that the target query returns: execution accuracy."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _comparable(rows: Rows, ordered: bool) -> object:
 
 
 def _plain(value: object) -> object:
-    """A value as it is compared: 1, 1.0 and DECIMAL 1 are one number; dates are texts."""
+    """A value in the form in which it is compared: 1, 1.0 and DECIMAL 1 are one number; dates are texts."""
     if isinstance(value, bool) or value is None or isinstance(value, int):
         return value
     if isinstance(value, float | Decimal):
