@@ -1,8 +1,8 @@
 """`harness run --frugal`: train only if training can still change the answer, and report what was left out.
 
-Stages, the cheapest first: everything that trains nothing, then one number of labels after the other. Each training
-is preceded by a check whether `harness diagnose` ruled it out, whether a prompt has nearly every answer right, and whether the
-label curve so far is shown to be flat, or too low to matter.
+Stages, the cheapest first: everything that trains nothing, then one number of labels after the other. Each
+training is preceded by a check whether `harness diagnose` ruled it out, whether a prompt has nearly every
+answer right, and whether the label curve so far is shown to be flat, or too low to matter.
 """
 
 from __future__ import annotations

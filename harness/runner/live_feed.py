@@ -1,4 +1,5 @@
-"""Writes the progress of every cell to the results folder, for anything that watches it (`results/live.py`)."""
+"""Writes the progress of every cell to the results folder, for anything that watches it
+(`results/live.py`)."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ class _LiveRow:
 
 
 class LiveProgress(Progress):
-    """A table that is redrawn: the state, progress, rate, time left and dev score of each cell; above it, the total."""
+    """A table that is redrawn: the state, progress, rate, time left and dev score of each cell; above it, the
+    total."""
 
     def __init__(self) -> None:
         from rich.live import Live

@@ -1,4 +1,5 @@
-"""Default recipes that a server turns out not to support: it answers, but cannot constrain answers to a format."""
+"""Default recipes that a server turns out not to support: it answers, but cannot constrain answers to a
+format."""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ def set_apart(cells: Sequence[Cell], outcome: Outcome) -> tuple[Outcome, tuple[L
 
 
 def _refusal(cell: Cell, record: RunRecord) -> str:
-    """Why a server refuses to constrain answers to the format; empty if it does not refuse, or if something else failed."""
+    """Why a server refuses to constrain answers to the format; empty if it does not refuse, or if something
+    else failed."""
     if not (cell.recipe.program.constrain and is_server(cell.model)) or record.has_answers:
         return ""
     reason = record.missing.sentence() if record.missing is not None else str(record.error or "")

@@ -95,7 +95,8 @@ class TimeLeft:
 
     @property
     def seconds(self) -> float | None:
-        """The time left for all cells, one after another; anything not measured yet is assumed to be like the others."""
+        """The time left for all cells, one after another; anything not measured yet is assumed to be like the
+        others."""
         left = [work for work in self._work.values() if not work.over]
         speeds = [work.per_answer for work in self._work.values() if work.per_answer is not None]
         trainings = [length for work in self._work.values() if (length := _training_length(work)) is not None]

@@ -1,12 +1,13 @@
 """Ask in rounds, and stop when it is sure: `harness run --stop-when-sure`.
 
-    1. every recipe that trains nothing is asked the first examples of the seeded order, then half as many more
+    1. every recipe that trains nothing is asked the first examples of the seeded order, then half as many
+    more
     2. a recipe that is shown to be worse than another one is not asked any more
     3. once these are settled, or have been asked everything, the next recipe is trained and catches up in the same rounds
     4. when no answer and no training left could change which family to use, nothing more is asked
 
-Every look may be the last one, so its claims come from confidence sequences (`evidence.anytime`). The answers are kept:
-without the option the same command asks the rest.
+Every look may be the last one, so its claims come from confidence sequences (`evidence.anytime`). The answers
+are kept: without the option the same command asks the rest.
 """
 
 from __future__ import annotations
@@ -208,7 +209,8 @@ def _race(entrants: Sequence[_Entrant], rounds: _Rounds) -> None:
 
 
 def _behind(entrants: Sequence[_Entrant]) -> list[_Entrant]:
-    """Which recipes are asked next: of those still active and not yet asked everything, the ones that were asked least."""
+    """Which recipes are asked next: of those still active and not yet asked everything, the ones that were
+    asked least."""
     left = [entrant for entrant in entrants if entrant.active and entrant.asked < entrant.whole]
     least = min((entrant.asked for entrant in left), default=0)
     return [entrant for entrant in left if entrant.asked == least]
@@ -269,7 +271,8 @@ def _is_settled(verdict: Verdict, entrants: Sequence[_Entrant]) -> bool:
 
 
 def _cannot_change(verdict: Verdict, waiting: Sequence[_Entrant]) -> bool:
-    """Whether all waiting recipes belong to the family that is ahead: one of them may win, but not for another family."""
+    """Whether all waiting recipes belong to the family that is ahead: one of them may win, but not for
+    another family."""
     from harness.evidence.families import of_recipe
 
     if verdict.families.state != "ahead":

@@ -1,8 +1,8 @@
 """What may be claimed about recipes whose answering stopped once the verdict was sure.
 
-The moment to stop was chosen by looking at the answers, so intervals for a fixed number of examples are not valid. Confidence
-sequences are, and so are claims by e-Holm. `ERROR` of the 5 % is for them, and the rest is for the fixed-n
-verdict (`stats.simultaneous.TOGETHER`), so that claims of both kinds hold together at 95 %.
+The moment to stop was chosen by looking at the answers, so intervals for a fixed number of examples are not
+valid. Confidence sequences are, and so are claims by e-Holm. `ERROR` of the 5 % is for them, and the rest is
+for the fixed-n verdict (`stats.simultaneous.TOGETHER`), so that claims of both kinds hold together at 95 %.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Stopped:
         return sequence(self.differences, self.clusters, places, many=many)
 
     def allowance(self, pairs: int) -> float:
-        """How much training again may change the difference, at half of the error; 0 if nothing was trained."""
+        """How much training again may change the difference, at half of the error; 0 if nothing was
+        trained."""
         if self.training_se is None:
             return 0.0
         return t_quantile(1 - ERROR / 4 / pairs, self.training_df) * self.training_se

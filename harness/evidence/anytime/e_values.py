@@ -8,11 +8,12 @@ from harness.evidence.stats.resampling import Floats
 
 
 def e_holm(log_values: Floats) -> Floats:
-    """Log of the adjusted e-values, (..., m): refuting a hypothesis when its value is at least 1/α errs with probability at most α.
+    """Log of the adjusted e-values, (..., m): refuting a hypothesis when its value is at least 1/α errs with
+    probability at most α.
 
-    An e-value is adjusted to the smallest average over all sets of hypotheses that contain it (closed testing), which
-    needs no assumption about how they depend on each other. e-values of processes may be averaged at any time, so
-    what holds for one look holds for all looks together.
+    An e-value is adjusted to the smallest average over all sets of hypotheses that contain it (closed
+    testing), which needs no assumption about how they depend on each other. e-values of processes may be
+    averaged at any time, so what holds for one look holds for all looks together.
     Source: Vovk and Wang 2021, "E-values: Calibration, combination and applications", Ann. Statist. 49, section 5.
     """
     values = np.exp(np.minimum(np.asarray(log_values, dtype=np.float64), 600.0))

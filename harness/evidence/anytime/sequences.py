@@ -41,7 +41,8 @@ class Sequence:
         return self._process(sign * self.totals[:, None], self.sizes, np.array([sign * mean]))[:, 0]
 
     def interval(self, error: float) -> tuple[float, float]:
-        """The means that were never refuted: they contain the truth at all times together, except with probability `error`."""
+        """The means that were never refuted: they contain the truth at all times together, except with
+        probability `error`."""
         low = self._end(self.totals, error / 2)
         high = self._end(-self.totals, error / 2)
         # The two ends cross only if that error has happened.

@@ -1,4 +1,5 @@
-"""The server of `harness run --open`: serves while the command runs, and then for as long as a tab is open."""
+"""The server of `harness run --open`: serves while the command runs, and then for as long as a tab is
+open."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from harness.core.terminal import say
 
 NEEDED = ("starlette", "uvicorn")
 _CHILDREN: list[subprocess.Popen[bytes]] = []
-"""Servers that this process started. They stop by themselves, some seconds after the process and the last tab are gone."""
+"""Servers that this process started. They stop by themselves, some seconds after the process and the last tab
+are gone."""
 
 
 def check() -> None:
@@ -36,8 +37,8 @@ def check() -> None:
 def beside(results: Path, name: str) -> str:
     """Start a server in a process of its own, show its page, and return the address.
 
-    The socket listens before the process is up, so the browser may ask at once. The token goes through a pipe because
-    any user of the machine can read a command line.
+    The socket listens before the process is up, so the browser may ask at once. The token goes through a pipe
+    because any user of the machine can read a command line.
     """
     from harness.report.live import server
 
@@ -78,7 +79,8 @@ def _has_screen() -> bool:
 
 
 def _detour(address: str) -> Path:
-    """A file, readable by this user only, that leads to the address: any user can read a browser's command line."""
+    """A file, readable by this user only, that leads to the address: any user can read a browser's command
+    line."""
     handle, name = tempfile.mkstemp(prefix="harness-live-", suffix=".html")
     target = escape(address, quote=True)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -1,4 +1,5 @@
-"""The page around the report so far: what every cell is doing, loss, answers as they arrive, the verdict with its intervals."""
+"""The page around the report so far: what every cell is doing, loss, answers as they arrive, the verdict with
+its intervals."""
 
 from __future__ import annotations
 
@@ -66,6 +67,7 @@ def live_policy() -> str:
 
 
 def report_policy() -> str:
-    """The policy for a report that the harness wrote: even if a foreign file claims to be one, no other script runs."""
+    """The policy for a report that the harness wrote: even if a foreign file claims to be one, no other
+    script runs."""
     own = report_page.policy(report_page.asset("css"), report_page.asset("js"))
     return f"{own}; frame-ancestors 'self'"

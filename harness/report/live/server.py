@@ -1,7 +1,8 @@
 """A small server on loopback: the live page, its events, and two requests that it may make.
 
-A client with the token sees everything, one without it sees nothing: the token is the first part of every path.
-A host name that is not this machine's is refused too, so that no foreign page reaches the server by DNS rebinding.
+A client with the token sees everything, one without it sees nothing: the token is the first part of every
+path. A host name that is not this machine's is refused too, so that no foreign page reaches the server by DNS
+rebinding.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ HEADERS = {
 
 
 def bind(port: int = 0) -> socket.socket:
-    """A loopback socket that already listens: a client that connects before the server is up waits instead of failing."""
+    """A loopback socket that already listens: a client that connects before the server is up waits instead of
+    failing."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,5 @@
-"""What the live page shows, read from the results folder, so it also works for a run of another process or of yesterday."""
+"""What the live page shows, read from the results folder, so it also works for a run of another process or of
+yesterday."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ class CellShown:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """All that the page needs; `report` counts the reports so far, and `final` says that the report's file exists."""
+    """All that the page needs; `report` counts the reports so far, and `final` says that the report's file
+    exists."""
 
     name: str
     state: str
@@ -81,7 +83,8 @@ class Snapshot:
 
 @dataclass
 class Watch:
-    """Watches one experiment from a thread of its own; `json` is the latest snapshot, `version` counts changes."""
+    """Watches one experiment from a thread of its own; `json` is the latest snapshot, `version` counts
+    changes."""
 
     results: Path
     name: str

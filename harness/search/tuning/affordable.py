@@ -14,7 +14,8 @@ from harness.search.tuning.budget import spoken
 from harness.tasks.sampling import sample
 
 CHARACTERS_PER_TOKEN = 8
-"""More than a token holds on average in any usual tokenizer, so that a budget reported as too small surely is."""
+"""More than a token holds on average in any usual tokenizer, so that a budget reported as too small surely
+is."""
 ROUGH = 2.0
 """How far a rough estimate of seconds may be off."""
 

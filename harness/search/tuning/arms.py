@@ -170,8 +170,8 @@ def is_prompt_search(start: Recipe) -> bool:
 
 
 def composed(prompt: Recipe | None, finetune: Recipe | None, run: str | None, results: Path) -> list[Arm]:
-    """BetterTogether's two orders, if both stages have a champion: the weights tuned under the tuned prompt, and the
-    prompt searched over the tuned weights.
+    """BetterTogether's two orders, if both stages have a champion: the weights tuned under the tuned prompt,
+    and the prompt searched over the tuned weights.
 
     Source: Soylu, Potts, Khattab 2024, https://arxiv.org/abs/2407.10930.
 

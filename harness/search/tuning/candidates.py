@@ -1,7 +1,8 @@
-"""What the prompt arm's names stand for if it is found during the search: proposed instructions, bootstrapped demonstrations.
+"""What the prompt arm's names stand for if it is found during the search: proposed instructions, bootstrapped
+demonstrations.
 
-Each is made when a trial first needs it, with knowledge of how the best earlier trial failed. It is charged to that trial and
-kept in a file beside the study, so that a resumed command tries the same ones.
+Each is made when a trial first needs it, with knowledge of how the best earlier trial failed. It is charged
+to that trial and kept in a file beside the study, so that a resumed command tries the same ones.
 """
 
 from __future__ import annotations
@@ -162,8 +163,8 @@ class Candidates:
     def _bootstrapped(
         self, space: Space, name: str, best: optuna.trial.FrozenTrial | None, trial: optuna.Trial
     ) -> JsonValue:
-        """Train examples with the model's own answers, if the scorer gives them full marks; filled up with targets
-        if too few are accepted."""
+        """Train examples with the model's own answers, if the scorer gives them full marks; filled up with
+        targets if too few are accepted."""
         start = space.defaults() if best is None else dict(best.params)
         alone = {**start, prompts.NEAREST: 0, prompts.DEMONSTRATIONS: "none"}
         rows = self._asked_train(self.recipe(space, alone), trial)

@@ -45,7 +45,8 @@ def is_installed() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Evolution:
-    """gepa's adapter: asks a cell's model with candidate instructions, and reports what was wrong with the answers.
+    """gepa's adapter: asks a cell's model with candidate instructions, and reports what was wrong with the
+    answers.
 
     `cell` asks dev, with a `prompt_opt` program whose other parts stay unchanged.
     """

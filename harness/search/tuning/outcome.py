@@ -57,7 +57,8 @@ def of_arm(result: ArmResult, budget: ArmBudget, task: Task, results: Path) -> A
 
 
 def _is_lost(row: TrialRecord) -> bool:
-    """Whether its worker died, so that it was tried again, or whether it repeats a trial that had no result."""
+    """Whether its worker died, so that it was tried again, or whether it repeats a trial that had no
+    result."""
     return row.state == "duplicate" or (row.state == "fail" and row.error is None)
 
 
@@ -126,7 +127,8 @@ def _gain(differences: Floats, groups: Sequence[str | None], *, binary: bool) ->
 
 
 def overfit(dev: Interval | None, test: Interval | None) -> Interval | None:
-    """The gain on dev minus the gain on test, two independent samples: square-and-add (Zou and Donner 2008)."""
+    """The gain on dev minus the gain on test, two independent samples: square-and-add (Zou and Donner
+    2008)."""
     if dev is None or test is None:
         return None
     mean = dev.mean - test.mean

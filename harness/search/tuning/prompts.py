@@ -64,7 +64,8 @@ def prompt_space(recipe: Recipe, task: Task, model: str, *, proposes: bool, evol
 
 
 def first_tries(space: Space) -> list[Mapping[str, object]]:
-    """What is tried after the default and before the sampler chooses: each part by itself, the most promising first."""
+    """What is tried after the default and before the sampler chooses: each part by itself, the most promising
+    first."""
     default = space.defaults()
     choices = {dimension.name: dimension.choices for dimension in space.free}
     changes: list[dict[str, object]] = []
@@ -87,7 +88,8 @@ def constrains(task: Task, model: str, recipe: Recipe) -> bool:
 
 
 def form_of(task: Task) -> str:
-    """How an answer is written, in words, as `harness init` would say it; empty if that is too long to show."""
+    """How an answer is written, in words, as `harness init` would say it; empty if that is too long to
+    show."""
     targets = [example.target for example in task.splits.get("train", ())]
     try:
         text = templates.render(instructions.written(task.format.config(), targets), {})
@@ -97,7 +99,8 @@ def form_of(task: Task) -> str:
 
 
 def _named(name: str, texts: Mapping[str, JsonValue], *, extra: list[str] | None = None) -> Dimension:
-    """A dimension of named values, the first the default; what the `extra` names stand for is found during the search."""
+    """A dimension of named values, the first the default; what the `extra` names stand for is found during
+    the search."""
     return Dimension(
         name=name, default=next(iter(texts)), choices=(*texts, *(extra or ())), stands_for=dict(texts)
     )

@@ -1,4 +1,5 @@
-"""A model that writes instructions: given the task, labeled examples and what went wrong, it proposes better ones.
+"""A model that writes instructions: given the task, labeled examples and what went wrong, it proposes better
+ones.
 
 Sources: Zhou et al. 2022, Large Language Models Are Human-Level Prompt Engineers, https://arxiv.org/abs/2211.01910;
 failures in the request: Pryzant et al. 2023, Automatic Prompt Optimization, https://arxiv.org/abs/2305.03495.
@@ -85,7 +86,8 @@ class Proposer:
     engine: Engine
 
     def propose(self, briefing: Briefing, number: int) -> Proposal:
-        """The `number`-th proposal, counted from 1; the same number gives the same proposal if the engine is deterministic.
+        """The `number`-th proposal, counted from 1; the same number gives the same proposal if the engine is
+        deterministic.
 
         Raises:
             RubbishError: none of a few answers can serve as instructions.
@@ -155,7 +157,8 @@ def asked(briefing: Briefing, style: str) -> str:
 
 
 def instruction_in(answer: str) -> str:
-    """The instructions in an answer: between the tags, else in a code fence, else the whole answer without a heading."""
+    """The instructions in an answer: between the tags, else in a code fence, else the whole answer without a
+    heading."""
     text, _ = thoughts.split(answer, thoughts.TAGS)
     if tagged := re.search(r"<instructions?>(.*?)(?:</instructions?>|\Z)", text, re.S | re.I):
         text = tagged[1]

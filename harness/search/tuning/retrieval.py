@@ -68,7 +68,8 @@ def retrieval_space(recipe: Recipe, others: Sequence[Recipe]) -> Space:
 
 @dataclass(frozen=True, kw_only=True)
 class RecallFirst:
-    """Asks the model nothing with a configuration that finds less than another one that shows no more passages."""
+    """Asks the model nothing with a configuration that finds less than another one that shows no more
+    passages."""
 
     evaluate: Evaluate
     task: Task
@@ -87,7 +88,8 @@ class RecallFirst:
 
 
 def recall_on_dev(task: Task, program: Program) -> float | None:
-    """Mean share of an example's gold documents among the passages that are shown; None if no gold is known."""
+    """Mean share of an example's gold documents among the passages that are shown; None if no gold is
+    known."""
     gold = [example for example in task.splits["dev"] if example.context_ids]
     if not gold or "k" not in program.config():
         return None
