@@ -208,7 +208,7 @@ class EngineLM(TemplateLM):
         return scores
 
     def _encode_ahead(self, arguments: Sequence[tuple[str, str]]) -> None:
-        """Tokenize all texts of a call at once; contexts come back with every choice."""
+        """Tokenize all texts of a call at once; contexts recur with every choice."""
         texts: dict[str, None] = {}
         for context, continuation in arguments:
             if context:
@@ -227,7 +227,7 @@ class EngineLM(TemplateLM):
 
 
 def _temperature(settings: Mapping[str, object]) -> float:
-    """0, which is greedy, where a task names none, as lm-eval's own backend answers."""
+    """0, which is greedy, if a task names none, as lm-eval's own backend does."""
     given = settings.get("temperature")
     return float(given) if isinstance(given, int | float) else 0.0
 
@@ -236,9 +236,9 @@ _KNOWN = ("until", "max_gen_toks", "do_sample", "temperature")
 
 
 _NEUTRAL = {"num_beams": 1, "num_return_sequences": 1, "repetition_penalty": 1.0, "top_p": 1.0}
-"""Settings that do nothing at these values."""
+"""Settings that have no effect at these values."""
 _OF_SAMPLING = ("top_p", "top_k", "min_p", "typical_p")
-"""Settings that do nothing to a greedy answer."""
+"""Settings that have no effect on a greedy answer."""
 
 
 def _checked(kwargs: Mapping[str, Any], max_length: int) -> Mapping[str, Any]:

@@ -3,7 +3,8 @@
     1. every recipe that trains nothing is asked the first examples of the seeded order, then half as many
     more
     2. a recipe that is shown to be worse than another one is not asked any more
-    3. once these are settled, or have been asked everything, the next recipe is trained and catches up in the same rounds
+    3. once these are settled, or have been asked everything, the next recipe is trained and catches up in the
+    same rounds
     4. when no answer and no training left could change which family to use, nothing more is asked
 
 Every look may be the last one, so its claims come from confidence sequences (`evidence.anytime`). The answers

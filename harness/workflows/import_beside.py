@@ -1,6 +1,6 @@
 """Another tool's answers beside our own runs of the same task: matched to its test examples, and scored as it scores.
 
-The tool's own scores are not used: two scores stand beside each other only where one scorer gave both.
+The tool's own scores are not used: two scores are shown beside each other only if one scorer gave both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NOT_ASKED = "not in the log"
 
 
 class Questions:
-    """The test examples of a task by what they ask."""
+    """The test examples of a task, by what they ask."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self._by_text: dict[str, list[Example]] = {}

@@ -12,7 +12,8 @@ from harness.runner.progress import Progress
 
 
 class SoFar:
-    """Says the verdict each time that all cells of a kind have ended, the cheapest kind first, while others go on."""
+    """Prints the verdict each time all cells of a kind have ended, the cheapest kind first, while others
+    continue."""
 
     def __init__(self, cells: Sequence[Cell], results: Path, progress: Progress) -> None:
         self._cells, self._results, self._progress = tuple(cells), results, progress

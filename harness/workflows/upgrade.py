@@ -105,7 +105,7 @@ def upgrade(
 
 
 def _stale(cells: Cells) -> list[str]:
-    """Which runs today's libraries did not make, or not whole."""
+    """Which runs were made by other libraries than today's, wholly or in part."""
     sides = [side for side in vars(cells).values() if isinstance(side, Snapshot)]
     heads = [side.head.changed(id=side.name) for side in sides]
     notes = [[*again.stale(head), likeness.made_in_parts(head)] for head in heads]
