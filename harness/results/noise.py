@@ -20,7 +20,7 @@ def noise_file(results: Path, record: CellRecord) -> Path:
 
 
 def read_noise(results: Path, record: CellRecord) -> NoiseFloor | None:
-    """The floor that `--aa` measured; None if there is none, or it is of other scorers or other data."""
+    """The floor that `--aa` measured; None if there is none, or if it is for other scorers or other data."""
     try:
         floor = NoiseFloor.of(read_json(noise_file(results, record)))
     except (OSError, ValueError):

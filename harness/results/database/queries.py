@@ -1,4 +1,4 @@
-"""What other rooms ask of the store, as plain dicts and frozen values."""
+"""The queries that other rooms make, answered with plain dicts and frozen values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from harness.results.run_files import JsonLine
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A row of `runs`: what is asked of it by name, its record, and all of its `columns` to be shown."""
+    """A row of `runs`: the fields that are accessed by name, its record, and all of its `columns` for
+    display."""
 
     id: str
     task: str
@@ -89,7 +90,7 @@ def find(store: Store, name: str) -> RunRow:
 
 
 def sample(store: Store, run: RunRow, name: str) -> JsonLine:
-    """One sample of a run, as `samples` gives it; an imported one by the id that its log has, too.
+    """One sample of a run, as `samples` gives it; an imported one also by the id in its log.
 
     Raises:
         ConfigError: no such example in that run, or several of that id.
