@@ -78,8 +78,8 @@ class EngineLM(TemplateLM):
         return str(self.tokenizer.name_or_path).replace("/", "__")
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: object) -> list[int]:
-        """Token ids; without `add_special_tokens` a BOS is added where the tokenizer does so and the
-        text does not begin with one."""
+        """Token ids; without `add_special_tokens` a BOS is added if the tokenizer does so and the
+        text does not start with one."""
         if add_special_tokens is None and string in self._encoded:
             return self._encoded[string]
         special = self._special(string) if add_special_tokens is None else add_special_tokens
@@ -220,7 +220,7 @@ class EngineLM(TemplateLM):
                 self._encoded.update(zip(chosen, ids["input_ids"], strict=True))
 
     def _special(self, text: str, prompt: bool = False) -> bool:
-        """Whether the tokenizer may add its special tokens: not to a text that begins with the BOS."""
+        """Whether the tokenizer may add its special tokens: not to a text that starts with the BOS."""
         tokenizer = self.tokenizer
         begins = tokenizer.bos_token if prompt else tokenizer.decode(self.prefix_token_id)
         return not has_bos_prefix(text, begins)

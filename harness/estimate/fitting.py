@@ -20,8 +20,8 @@ one."""
 class Fit:
     """How a recipe fits.
 
-    batch: rows of one pass, None where nothing is trained; each step keeps its rows, over `accumulation` passes.
-    memory: what that takes; of the smallest settings where `fits` is false.
+    batch: rows of one pass, None if nothing is trained; each step keeps its rows, over `accumulation` passes.
+    memory: what that takes; for the smallest settings if `fits` is false.
     """
 
     recipe: str

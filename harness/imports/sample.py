@@ -25,7 +25,7 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was asked; None if the log does not hold it."""
     target: JsonValue = None
     input: JsonObject | None = None
-    """What stands for the example in place of the prompt, such as the variables of a template."""
+    """What identifies the example in place of the prompt, such as the variables of a template."""
     conditions: str = ""
     """What else belongs to the example: answer choices, assertions."""
     document: JsonObject | None = None

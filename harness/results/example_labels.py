@@ -1,4 +1,4 @@
-"""What a list shows of an example: the id that its own log had, and how its question begins."""
+"""What a list shows of an example: the id that its own log had, and the beginning of its question."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _CLOSE = 1e-6
 
 @dataclass(frozen=True)
 class Tally:
-    """A metric's values as they stand in the log, and their totals."""
+    """A metric's values as in the log, and their totals."""
 
     values: array[float] = field(default_factory=lambda: array("d"))
 
@@ -213,7 +213,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:
-    """Answers that nothing here can ask for again; None where none is missing."""
+    """Missing answers, which cannot be requested again from here; None if none are missing."""
     counts = Counter(reasons)
     lost = counts.total()
     return Missing(count=lost, of=of, reasons=dict(counts.most_common()), final=lost) if lost else None

@@ -45,7 +45,7 @@ _known: OrderedDict[Path, _Known] = OrderedDict()
 
 
 def samples(path: Path, problems: list[str] | None = None) -> list[SampleRecord]:
-    """The answers of a run, in order; none where there is no such file.
+    """The answers of a run, in order; none if there is no such file.
 
     Args:
         problems: takes what could not be read, by line; it is skipped.

@@ -13,7 +13,7 @@ from harness.results.records.run import CellRecord
 
 
 def noise_file(results: Path, record: CellRecord) -> Path:
-    """Where the noise floor of a run's task, recipe and model is kept: its seed does not matter."""
+    """Where the noise floor of a run's task, recipe and model is kept, whatever the seed."""
     slots = {name: value for name, value in record.recipe.raw.items() if name not in ("name", "about")}
     key = digest([record.task.name, slots, record.model.fingerprint, record.limit, record.labels])
     return ResultsFolder(results).noise(key)

@@ -100,7 +100,7 @@ def of_run(
     rescore: Callable[[list[SampleRecord]], list[SampleRecord]] | None = None,
     task: TaskRecord | None = None,
 ) -> Snapshot:
-    """The finished run of that id, or of which it is the beginning.
+    """The finished run with that id, or whose id starts with it.
 
     Args:
         rescore: scores the sample rows again with other scorers before they are read.
@@ -237,7 +237,7 @@ def _snapshot(name: str, raw: Mapping[str, Any]) -> Snapshot:
 
 
 def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
-    """Raise unless the run is of committed code and the project that holds `folder` is committed.
+    """Raise unless the run was made by committed code and the project that contains `folder` is committed.
 
     The run recorded whether the harness's own files differed. The project is the git tree around the
     folder of pins, wherever the command is run: its tasks and recipes, without the pins themselves and

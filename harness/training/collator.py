@@ -1,4 +1,4 @@
-"""How the rows of a batch lie side by side: padded, behind a shared prefix, or packed."""
+"""How the rows of a batch are laid out: padded, behind a shared prefix, or packed."""
 
 from __future__ import annotations
 

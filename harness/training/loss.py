@@ -33,7 +33,7 @@ def hidden_states(network: Network, batch: Batch) -> torch.Tensor:
     """The last hidden states of `batch.ids`: [rows, length, width].
 
     No attention mask is needed: padding is on the right, where causal attention never looks, and
-    transformers keeps packed rows apart by their positions.
+    transformers separates packed rows by their positions.
     """
     import torch
 

@@ -1,6 +1,6 @@
 """Rows after a shared prefix, all in one forward pass.
 
-Prefix and rows stand end to end in one sequence, so that every weight is applied once, and has its
+Prefix and rows are laid end to end in one sequence, so that every weight is applied once, and has its
 gradient computed once. Attention keeps the rows apart: each sees the prefix and itself.
 """
 
@@ -92,7 +92,7 @@ def _behind(x: Tensor, before: int, rows: int) -> Tensor:
 
 
 def _visible(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
-    """Which of `keys` each of the last `queries` sees: [queries, keys], True where it does."""
+    """Which of `keys` each of the last `queries` sees: [queries, keys], True if it does."""
     last = keys - queries
     mask = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)
     return mask if rule.window is None else mask.triu(last - rule.window + 1)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Where results are kept, and what is benchmarked; `say` is told about progress."""
+    """Where results are kept, and what is benchmarked; `say` receives progress messages."""
 
     results: Path
     targets: tuple[Target, ...]

@@ -71,7 +71,8 @@ def confirm(
     progress: Progress,
     report: Path | None,
 ) -> Confirmation:
-    """Train the best and the default on `seeds` seeds, score both on test, and say what dev had promised."""
+    """Train the best and the default on `seeds` seeds, score both on test, and report what dev had
+    promised."""
     default = replace(plan.default(), name=str(plan.recipe["name"]))
     name = f"{name}_found" if name == default.name else name
     tuned = plan.space().apply(best.params, name=name)

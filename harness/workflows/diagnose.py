@@ -136,7 +136,7 @@ def run_probes(
 
     Args:
         named: the task as the user named it.
-        held_out: ids of dev examples that stand in train's file.
+        held_out: ids of dev examples that come from train's file.
 
     Raises:
         RunError: a probe could not be run, with its error.

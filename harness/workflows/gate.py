@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def from_options(options: GateOptions) -> Gate:
-    """`judged`, and the files that were asked for.
+    """`judged`, and the requested files.
 
     Raises:
         ConfigError: as `gate_run`, or a file that cannot be written.
@@ -36,7 +36,7 @@ def from_options(options: GateOptions) -> Gate:
 
 
 def write(options: GateOptions, outcome: Gate) -> None:
-    """The files that were asked for."""
+    """The requested files."""
     if options.junit is not None:
         write_text(Path(options.junit), junit.document(outcome))
     if options.markdown is not None:
@@ -101,7 +101,7 @@ def gate_run(options: GateOptions) -> Gate:
 
 def _imported(options: GateOptions, pinned: Snapshot) -> Gate:
     """Another tool's run against a pin of another tool's run: there is no task file, and nothing to rerun or
-    to score again."""
+    rescore."""
     if options.aa is not None:
         raise ConfigError("another tool's run cannot be repeated here", remedy="omit --aa")
     return judge(

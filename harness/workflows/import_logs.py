@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
-    """What an import left: runs, pairings, verdicts, and what to know of them."""
+    """The results of an import: runs, pairings, verdicts, and notes on them."""
 
     records: tuple[RunRecord, ...]
     pairings: tuple[Pairing, ...]
@@ -49,7 +49,7 @@ class ImportResult:
 
 
 def from_options(options: ImportOptions) -> ImportResult:
-    """Import the logs, decide per task, and write one report; without `verdict` the runs are in the store, and no more.
+    """Import the logs, decide per task, and write one report; without `verdict` the runs are only stored.
 
     Raises:
         ConfigError: a file that cannot be read, a metric that not all logs have, or logs of which no example can be

@@ -147,7 +147,7 @@ def _refuse_without_tune(settings: ExperimentSettings) -> None:
 def _refuse_fresh(options: RunOptions) -> None:
     """
     Raises:
-        ConfigError: `--fresh` would run the champions again, and none of the trials that chose them.
+        ConfigError: `--fresh` would run the champions again, but not the trials that chose them.
     """
     if options.fresh:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The verdict over prompts while retrieval and training go on, and over both while training does."""
+"""The verdict over prompts while retrieval and training are running, and over both while training is."""
 
 from __future__ import annotations
 

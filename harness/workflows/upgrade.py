@@ -53,7 +53,7 @@ def from_options(options: UpgradeOptions) -> Upgrade:
 
     Raises:
         ConfigError: an unknown task, recipe or model.
-        RunError: a run failed that is not merely a trained part that does not fit.
+        RunError: a run failed for a reason other than a trained part that does not fit.
     """
     experiment = run_workflow.experiment(
         RunOptions(
@@ -80,7 +80,7 @@ def upgrade(
 
     Raises:
         ConfigError: an unknown task or model.
-        RunError: a run failed that is not merely a trained part that does not fit.
+        RunError: a run failed for a reason other than a trained part that does not fit.
     """
     replays = []
     for recipe in experiment.recipes:

@@ -99,10 +99,10 @@ def claims(pairs: Several[Stopped], of: int) -> list[Claim]:
     """
     if not pairs:
         return []
-    # Pairs that are judged otherwise, or not at all yet, have shown nothing: an e-value of 1.
+    # Pairs that are judged in another way, or not yet, contribute no evidence: an e-value of 1.
     logs = np.zeros((max(len(pair.sequence.totals) for pair in pairs), 2 * of))
     for i, pair in enumerate(pairs):
-        # Training noise is allowed for by betting against a difference that it could explain.
+        # To allow for training noise, bet against a difference that it could explain.
         more, units = min(pair.allowance(of), 0.999), len(pair.sequence.totals)
         logs[:units, 2 * i] = pair.sequence.log_evidence(more)
         logs[:units, 2 * i + 1] = pair.sequence.log_evidence(-more, below=True)

@@ -73,7 +73,7 @@ def sequence(differences: Floats, clusters: by_cluster.Codes, places: Floats, *,
     Args:
         differences: per example, in [-1, 1]: (n,).
         clusters: which group each belongs to: (n,).
-        places: where each stands in the order of asking: (n,).
+        places: the position of each in the order of asking: (n,).
         many: see `Sequence.many`.
     """
     totals = by_cluster.sums(differences, clusters)[:, 0]

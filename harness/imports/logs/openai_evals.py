@@ -154,7 +154,7 @@ def _add(sample: _Events, kind: str, data: JsonObject) -> None:
 
 
 def _by_line(id_: str) -> tuple[str, int, str]:
-    """`toy.dev.10` comes after `toy.dev.2`."""
+    """Sorts `toy.dev.10` after `toy.dev.2`."""
     split, _, line = id_.rpartition(".")
     return (split, int(line), "") if line.isdigit() and len(line) < 19 else (id_, 0, id_)
 

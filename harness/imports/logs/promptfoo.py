@@ -180,7 +180,8 @@ def _sample(row: Row, repeat: int) -> ForeignSample:
 
 
 def _error(row: Row) -> str:
-    """Why there is no answer to score; a failed assertion is an answer. Its score of 0 says nothing."""
+    """Why there is no answer to score; a failed assertion is an answer. The score of 0 of an unanswered test
+    means nothing."""
     if row.get("success") is True:
         return ""
     reason, message = row.get("failureReason"), text_of(row.get("error"))

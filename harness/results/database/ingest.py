@@ -88,7 +88,7 @@ def rebuild(results: Path) -> Ingested:
     """Rebuild the database from the files, beside the old one, and then replace that.
 
     Raises:
-        ConfigError: another process holds the old one, or there is no such folder.
+        ConfigError: another process holds the old one, or the folder does not exist.
     """
     if not results.is_dir():
         raise ConfigError("no such results folder", file=results, remedy="name it with --results")

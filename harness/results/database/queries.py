@@ -44,12 +44,12 @@ class Flip:
     label: str = ""
     """The example's id in the log that it was imported from; else the same as `sample_id`."""
     asks: str = ""
-    """How its question begins."""
+    """The beginning of its question."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A metric's mean over `n` examples, with its standard error where it is known."""
+    """A metric's mean over `n` examples, with its standard error if known."""
 
     mean: float
     n: int | None

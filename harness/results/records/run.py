@@ -217,7 +217,7 @@ class RunRecord(CellRecord):
     failed."""
 
     status: str | None = None
-    """`done`, `partial` (answers are missing that can be asked for), `failed` or `pruned`."""
+    """`done`, `partial` (missing some answers that can still be asked for), `failed` or `pruned`."""
     error: str | None = None
     error_type: str | None = None
     traceback: str | None = None

@@ -96,7 +96,7 @@ class Remote:
 
     def listing(self, below: str = "") -> dict[str, Info]:
         """Every file at or below a name; none if there are none. Names that would leave their
-        folder, or that are hidden from everybody (a part begins with a dot), are left out."""
+        folder, or that are hidden (a part starts with a dot), are left out."""
 
         def ask() -> Mapping[str, Mapping[str, object]]:
             self.system.invalidate_cache()

@@ -97,7 +97,7 @@ def fetch_weights(remote: Remote, name: str, folder: Path) -> None:
     """Download the weights of a run that was downloaded without them.
 
     Raises:
-        RemoteError: they are gone, or not those that were uploaded.
+        RemoteError: they no longer exist, or are not those that were uploaded.
     """
     draft = folder / f".{WEIGHTS}-fetched"
     shutil.rmtree(draft, ignore_errors=True)

@@ -23,7 +23,7 @@ ROUGH = 2.0
 def require(plan: ArmStudy, task: Task) -> None:
     """
     Raises:
-        ConfigError: the budget does not pay for the first trial of a study that has not begun.
+        ConfigError: the budget does not pay for the first trial of a study that has not started.
     """
     if any(row.study == plan.study for row in read_trials(plan.results)):
         return

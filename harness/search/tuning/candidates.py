@@ -130,7 +130,7 @@ class Candidates:
     def _briefing(
         self, best: optuna.trial.FrozenTrial | None, number: int, space: Space | None = None
     ) -> Briefing:
-        """What the proposer is told: train examples, and what the best trial so far got wrong on dev."""
+        """The proposer's input: train examples, and what the best trial so far got wrong on dev."""
         rng = random.Random(number)
         train = self.task.splits.get("train", ())
         render = self.task.format.render

@@ -48,7 +48,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Briefing:
-    """What a proposer is told."""
+    """A proposer's input."""
 
     instructions: str
     """The best so far."""
