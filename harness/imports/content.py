@@ -64,8 +64,7 @@ class Namer:
     """Names the examples of one run, so that equal examples in two logs get equal names.
 
     The name is made from the strongest evidence that a sample has. Equal examples within a run are
-    distinguished by their
-    order: the second is `<name>-2`.
+    distinguished by their order: the second is `<name>-2`.
     """
 
     def __init__(self, pair_by: Evidence = "content", known: Known | None = None) -> None:

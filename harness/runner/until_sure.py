@@ -1,10 +1,10 @@
 """Ask in rounds, and stop when it is sure: `harness run --stop-when-sure`.
 
-    1. every recipe that trains nothing is asked the first examples of the seeded order, then half as many
-    more
+    1. every recipe that trains nothing is asked the first examples of the seeded order, then half
+       as many more
     2. a recipe that is shown to be worse than another one is not asked any more
     3. once these are settled, or have been asked everything, the next recipe is trained and catches up in the
-    same rounds
+       same rounds
     4. when no answer and no training left could change which family to use, nothing more is asked
 
 Every look may be the last one, so its claims come from confidence sequences (`evidence.anytime`). The answers
@@ -172,9 +172,7 @@ def run(
 
 def _questions(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """The cells of each task and model: one verdict."""
-    ordered = sorted(
-        cells, key=lambda cell: (cell.task.name, cell.model)
-    )  # stable sort: the cheapest stays first
+    ordered = sorted(cells, key=lambda cell: (cell.task.name, cell.model))  # stable: the cheapest stays first
     return (list(members) for _, members in groupby(ordered, key=lambda cell: (cell.task.name, cell.model)))
 
 
