@@ -47,7 +47,7 @@ class RawChat:
 
 
 def raw(model: LanguageModel) -> tuple[LanguageModel, RawChat]:
-    """The same model, ending its answers where `transformers.generate` would."""
+    """The same model, which ends its answers where `transformers.generate` would."""
     from harness.models.architecture import base_of
 
     generation = getattr(base_of(model.network), "generation_config", None)

@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def key_of(target: Target, name: str, settings: Settings) -> str:
-    """The key of a task's results: equal keys need no second evaluation."""
+    """The key of a task's results: with an equal key no second evaluation is needed."""
     options = [settings.limit, settings.num_fewshot, settings.chat_template]
     return digest([target.identity, tasks.identity(name), options])
 
@@ -57,7 +57,7 @@ def evaluate(
 
     Raises:
         ConfigError: an unknown task, data that cannot be read, or a model without a chat template
-            where one is wanted.
+            when one is requested.
     """
     clock = time.monotonic()
     lm = language_model(target, model, answers=answers, batch=batch, progress=progress)

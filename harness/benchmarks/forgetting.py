@@ -1,4 +1,4 @@
-"""How much training made a model forget: each document's score compared with the untuned base's.
+"""How much training made a model forget: each document's score is compared with the untuned base's.
 
 The difference is paired: both models answered the same documents with the same prompts. Only results whose
 keys are equal apart from the weights are compared, so a different number of shots or `--limit` cannot pass
@@ -94,7 +94,7 @@ def of_run(results: Path, run: str) -> tuple[Forgetting, ...]:
 
 
 def known(results: Path, run: str) -> tuple[Forgetting, ...]:
-    """The same; empty too where the base's files are not on this machine. `run` is a whole id."""
+    """The same; also empty if the base's files are not on this machine. `run` is a full id."""
     if not (ResultsFolder(results).run(run).path / benchmarks.FILE).is_file():
         return ()
     try:

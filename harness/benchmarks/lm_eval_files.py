@@ -31,12 +31,12 @@ LONGEST = 60
 
 def import_file(results: Path, file: Path, target: Target | None = None) -> list[BenchmarkRecord]:
     """Import the results and samples of an lm-eval run into a target's history and return the new rows.
-    Without a target they go to a folder of the model that lm-eval names. A file is imported only once. Samples
-    are expected next to the file.
+    Without a target they go to the folder of the model that lm-eval names. A file is imported only once.
+    Samples are expected next to the file.
 
         Raises:
-            ConfigError: not a results file of lm-eval, one that names no model where no target is given, or
-                with a date that is none.
+            ConfigError: not a results file of lm-eval, one that names no model when no target is given, or
+                one with an invalid date.
     """
     output = lm_eval_files.read(file)
     moment = lm_eval_files.measured_at(output, file)
@@ -101,7 +101,7 @@ def _destination(
     sha = str(mapping(output.get("config")).get("model_sha") or "")
     folder = _folder(results, name)
     if (before := _revision(folder)) and sha and before != sha:
-        # Other weights under one name are another model.
+        # Other weights under the same name are another model.
         name = f"{name}@{sha[:8]}"
         folder = _folder(results, name)
     head = {"model": name, "fingerprint": None, "base": None}
@@ -110,13 +110,13 @@ def _destination(
 
 def _folder(results: Path, name: str) -> Path:
     slug = re.sub(r"[^\w.-]+", "_", name)
-    # Long names that begin alike are not one model.
+    # Long names with the same beginning are not one model.
     short = slug if len(slug) <= LONGEST else f"{slug[:LONGEST]}-{digest(name)[:8]}"
     return ResultsFolder(results).benchmarks / f"{short}-imported"
 
 
 def _revision(folder: Path) -> str | None:
-    """The commit of the weights that a folder's measurements are of, where they say it."""
+    """The commit of the weights that a folder's measurements are of, if they say it."""
     try:
         head = mapping(json.loads((folder / "model.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):

@@ -78,8 +78,8 @@ class EngineLM(TemplateLM):
         return str(self.tokenizer.name_or_path).replace("/", "__")
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: object) -> list[int]:
-        """Token ids; without `add_special_tokens` a BOS is added where the tokenizer does so and the
-        text does not begin with one."""
+        """Token ids; without `add_special_tokens` a BOS is added if the tokenizer does so and the
+        text does not start with one."""
         if add_special_tokens is None and string in self._encoded:
             return self._encoded[string]
         special = self._special(string) if add_special_tokens is None else add_special_tokens
@@ -208,7 +208,7 @@ class EngineLM(TemplateLM):
         return scores
 
     def _encode_ahead(self, arguments: Sequence[tuple[str, str]]) -> None:
-        """Tokenize all texts of a call at once; contexts come back with every choice."""
+        """Tokenize all texts of a call at once; contexts recur with every choice."""
         texts: dict[str, None] = {}
         for context, continuation in arguments:
             if context:
@@ -220,14 +220,14 @@ class EngineLM(TemplateLM):
                 self._encoded.update(zip(chosen, ids["input_ids"], strict=True))
 
     def _special(self, text: str, prompt: bool = False) -> bool:
-        """Whether the tokenizer may add its special tokens: not to a text that begins with the BOS."""
+        """Whether the tokenizer may add its special tokens: not to a text that starts with the BOS."""
         tokenizer = self.tokenizer
         begins = tokenizer.bos_token if prompt else tokenizer.decode(self.prefix_token_id)
         return not has_bos_prefix(text, begins)
 
 
 def _temperature(settings: Mapping[str, object]) -> float:
-    """0, which is greedy, where a task names none, as lm-eval's own backend answers."""
+    """0, which is greedy, if a task names none, as lm-eval's own backend does."""
     given = settings.get("temperature")
     return float(given) if isinstance(given, int | float) else 0.0
 
@@ -236,9 +236,9 @@ _KNOWN = ("until", "max_gen_toks", "do_sample", "temperature")
 
 
 _NEUTRAL = {"num_beams": 1, "num_return_sequences": 1, "repetition_penalty": 1.0, "top_p": 1.0}
-"""Settings that do nothing at these values."""
+"""Settings that have no effect at these values."""
 _OF_SAMPLING = ("top_p", "top_k", "min_p", "typical_p")
-"""Settings that do nothing to a greedy answer."""
+"""Settings that have no effect on a greedy answer."""
 
 
 def _checked(kwargs: Mapping[str, Any], max_length: int) -> Mapping[str, Any]:

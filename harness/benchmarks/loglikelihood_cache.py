@@ -19,7 +19,7 @@ class RememberingEngine:
     """Keeps the log-likelihoods of `inner` in an append-only JSONL file, one file per `identity`.
 
     Beside `engines.cache.CachedEngine`, which remembers generated answers in the same folder. A
-    line that a kill cut off is skipped and its pair computed again.
+    line that a kill cut off is skipped, and its pair is computed again.
     """
 
     def __init__(self, inner: Engine, folder: Path, identity: str) -> None:

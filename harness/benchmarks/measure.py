@@ -28,7 +28,7 @@ class Measured:
 
 
 def with_bases(results: Path, targets: Sequence[Target]) -> list[Target]:
-    """The targets, and before them the untuned base of every run that was trained; each once."""
+    """The targets, each once, preceded by the untuned base of every run that was trained."""
     bases = [base_of(results, target) for target in targets if target.trained]
     return list({target.folder: target for target in (*bases, *targets)}.values())
 

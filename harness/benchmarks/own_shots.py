@@ -1,8 +1,8 @@
 """A question is never among the examples that are shown with it.
 
-Where a task names no split for its shots and has no train split, lm-eval draws them from the documents that it asks, the
-asked one included. Shots are drawn as lm-eval draws them; only where one is the question itself, another stands in
-its place, from a random generator of its own, so that all other shots stay lm-eval's.
+If a task names no split for its shots and has no train split, lm-eval draws them from the documents that it
+asks, including the one being asked. Shots are drawn as lm-eval draws them; only if one is the question
+itself, another replaces it, drawn from a separate random generator, so that all other shots stay lm-eval's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Doc = Mapping[str, object]
 
 
 class Sampler(Protocol):
-    """What is used of `lm_eval.api.samplers.ContextSampler`."""
+    """The part of `lm_eval.api.samplers.ContextSampler` that is used."""
 
     sample: Callable[..., Sequence[Doc]]
 
@@ -24,14 +24,14 @@ class Sampler(Protocol):
 
 
 class Splits(Protocol):
-    """What is used of lm-eval's `TaskConfig`."""
+    """The part of lm-eval's `TaskConfig` that is used."""
 
     test_split: str | None
     validation_split: str | None
 
 
 class FewShotTask(Protocol):
-    """What is used of lm-eval's `ConfigurableTask`."""
+    """The part of lm-eval's `ConfigurableTask` that is used."""
 
     config: Splits
     sampler: Sampler
@@ -64,7 +64,8 @@ class OwnShots:
     _doc: Doc | None = field(default=None, repr=False)
 
     def watch(self, task: FewShotTask) -> None:
-        """Leave the question out of the shots of `task` from here on; a task that draws them elsewhere stays as it is."""
+        """Leave the question out of the shots of `task` from here on; a task that draws them from elsewhere
+        is not changed."""
         sampler: Sampler | None = getattr(task, "sampler", None)
         if sampler is None or not from_the_asked(task):
             return
@@ -95,7 +96,7 @@ class OwnShots:
         ]
 
     def sentence(self, name: str) -> str:
-        """What is said of it; empty where nothing was left out."""
+        """A sentence about it; empty if nothing was left out."""
         if not self.left_out:
             return ""
         return (

@@ -4,7 +4,7 @@
     benchmarks/<name>-<key>/results.json   lm-eval's results, as lm-eval writes them
     benchmarks/<name>-<key>/samples_<task>.jsonl   lm-eval's samples, as lm-eval writes them
 
-Lines are only ever appended; of the same task and metric the last one stands.
+Lines are only ever appended; for the same task and metric the last line counts.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def save(
     results: Mapping[str, object],
     samples: Mapping[str, Iterable[JsonLine]],
 ) -> Path:
-    """Write one evaluation's results and samples; returns its folder. `samples` by task, as lm-eval's files."""
+    """Write one evaluation's results and samples, and return its folder. `samples` are by task, as in
+    lm-eval's files."""
     target = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
     target.mkdir(parents=True, exist_ok=True)
     for task, rows in samples.items():
@@ -78,7 +79,7 @@ def append(folder: Path, rows: Iterable[BenchmarkRecord]) -> None:
 
 
 def read(folder: Path) -> list[BenchmarkRecord]:
-    """All rows of a folder, oldest first; none where nothing was measured."""
+    """All rows of a folder, oldest first; none if nothing was measured."""
     return benchmarks.rows(folder, [])
 
 
@@ -93,7 +94,7 @@ def latest(rows: Iterable[BenchmarkRecord]) -> dict[tuple[str, str], BenchmarkRe
 
 
 def _whole(value: object) -> int | None:
-    """A count of a foreign file; None where something else stands."""
+    """A count from a foreign file; None if the value is something else."""
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
     return int(value) if is_count and isinstance(value, int) else None
 

@@ -36,12 +36,12 @@ class Target:
         return self.run is not None and bool(self.recipe.weights)
 
     def head(self) -> dict[str, object]:
-        """What `model.json` of an untrained model's folder says."""
+        """The contents of `model.json` in an untrained model's folder."""
         return {"model": self.model, "fingerprint": self.fingerprint, "base": self.recipe.base.config()}
 
 
 def find(results: Path, name: str, dtype: str | None = None) -> Target:
-    """The run of that id (or of which it is the beginning), else the model of that spec.
+    """The run with that id (or unique prefix of an id), else the model of that spec.
 
     `dtype` loads an unquantized base in another number format.
 

@@ -1,6 +1,6 @@
 """Resolves the names of `--tasks` to lm-eval's tasks and to the identity of their results.
 
-lm-eval reads some thirteen thousand YAML files before it knows a task by name; a task's own file
+lm-eval reads about thirteen thousand YAML files before it knows a task by name; a task's own file
 is found here by its text, and only names of groups and tags need the whole index.
 """
 
@@ -24,9 +24,9 @@ from harness.core.keys import digest, file_digest
 from harness.core.recipes import refuse_bombs
 
 ALLOW = "--allow-task-code"
-"""The user's word that task files may run code."""
+"""The user's permission for task files to run code."""
 MOST_INCLUDED = 100
-"""Files that one task file may include."""
+"""The most files that one task file may include."""
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -60,7 +60,7 @@ def is_file(name: str) -> bool:
 
 
 def label(name: str) -> str:
-    """What a task is called in folders: its name, or that of its file."""
+    """What a task is called in folders: its name, or its file's name."""
     return re.sub(r"[^\w.-]+", "_", Path(name).stem if is_file(name) else name)
 
 
@@ -110,7 +110,7 @@ def load(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _refuse_unknown(name: str) -> None:
-    """Reject names that occur in none of lm-eval's files: this takes seconds and needs no index."""
+    """Reject names that do not occur in any of lm-eval's files: this takes seconds and needs no index."""
     texts = [path.read_bytes() for path in _shipped()]
     if not any(name.encode() in text for text in texts):
         line = re.compile(rb"^(?:task|group):[ \t]*([\w.-]+)", re.M)
@@ -119,7 +119,7 @@ def _refuse_unknown(name: str) -> None:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    """The closest of very many names."""
+    """The closest among very many names."""
     close = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
     return nearest(name, close) if close else "lm-eval lists its tasks with: lm-eval ls tasks"
 
@@ -209,7 +209,7 @@ def _included(path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
 
 
 def _local(config: Mapping[str, object], folder: Path) -> list[Path]:
-    """Data files of a task that lie on this machine, by the names in its `dataset_kwargs`."""
+    """Data files of a task that are on this machine, by the names in its `dataset_kwargs`."""
     kwargs = config.get("dataset_kwargs")
     files = kwargs.get("data_files") if isinstance(kwargs, dict) else None
     names = [n for part in (files.values() if isinstance(files, dict) else [files]) for n in _names(part)]

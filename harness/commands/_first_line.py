@@ -11,11 +11,12 @@ from harness.core.secrets import hidden
 
 
 def first_line(target: str | Path, model: Repeated | None, *, silent: bool) -> None:
-    """Say at once, on a terminal, what is read and loaded: the first imports take a while on a busy machine.
+    """On a terminal, say immediately what is read and loaded: the first imports take a while on a busy
+    machine.
 
     Args:
         target: a task or an experiment file, as typed.
-        model: the models that were named; without one the file's or the default is meant.
+        model: the models that were named; if there are none, the file's or the default one.
         silent: with `--quiet` or `--json`.
     """
     if silent or not sys.stderr.isatty():

@@ -42,7 +42,7 @@ def takes(
 
 
 def _parameters(options: type) -> Iterator[inspect.Parameter]:
-    """A field as a parameter that Typer understands; None stands for a default that is empty."""
+    """A field as a parameter that Typer understands; None represents an empty default."""
     hints = typing.get_type_hints(options, include_extras=True)
     for item in dataclasses.fields(options):
         metadata = getattr(hints[item.name], "__metadata__", ())

@@ -34,7 +34,7 @@ def gate(options: GateOptions, json: Json = False) -> None:
     try:
         workflow.write(options, outcome)
     except ConfigError as error:
-        # The verdict stands whether or not it could be written down: a regression stays one.
+        # The verdict holds even if its files could not be written: a regression is still a regression.
         say(f"error: {error}", error=True)
         raise typer.Exit(outcome.exit_code or error.exit_code) from None
     raise typer.Exit(outcome.exit_code)

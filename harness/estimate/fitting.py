@@ -1,4 +1,4 @@
-"""The settings with which a recipe fits a given GPU, from the model's configuration only."""
+"""The settings with which a recipe fits a given GPU, computed from the model's configuration only."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from harness.estimate import requirements
 from harness.estimate.memory import Memory
 
 RESERVED = 1.0
-"""GiB of a card that its driver, the kernels and the allocator's gaps take; nothing here was measured on one."""
+"""GiB of a card that its driver, the kernels and the allocator's gaps take; an assumption, not measured on
+one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """How a recipe fits.
 
-    batch: rows of one pass, None where nothing is trained; each step keeps its rows, over `accumulation` passes.
-    memory: what that takes; of the smallest settings where `fits` is false.
+    batch: rows of one pass, None if nothing is trained; each step keeps its rows, over `accumulation` passes.
+    memory: what that takes; for the smallest settings if `fits` is false.
     """
 
     recipe: str
@@ -41,7 +42,7 @@ class Fit:
         }
 
     def summary(self) -> str:
-        """`fits with …`, or what the smallest settings take."""
+        """`fits with …`, or what the smallest settings need."""
         needs = f"{self.memory.total / 2**30:.1f} GiB"
         if not self.fits:
             return f"does not fit: {needs} at the least"
@@ -56,7 +57,7 @@ class Fit:
 
 
 def capacity(gpu: float) -> float:
-    """Bytes that a card of `gpu` GiB leaves to a run; cards are sold in GiB, whatever is printed on them."""
+    """Bytes that a card of `gpu` GiB leaves for a run; cards are sold in GiB, whatever their label says."""
     return (gpu - RESERVED) * 2**30
 
 
@@ -113,7 +114,8 @@ def _settings(spec: str, recipe: Recipe, dtype: str, length: int, rows: int, lim
 
 
 def _checkpointing(recipe: Recipe) -> tuple[bool, ...]:
-    """What to try: a recipe that sets it keeps it, and where no stage has the setting there is nothing to try."""
+    """What to try: a recipe that sets it keeps it, and if no stage has the setting there is nothing to
+    try."""
     if any(stage.activation_checkpointing for stage in recipe.weights):
         return (True,)
     return (False, True) if any(map(_can_checkpoint, recipe.weights)) else (False,)

@@ -1,9 +1,9 @@
 """How long a trial or a run takes if nothing similar was run before: its operations at this machine's measured speed.
 
-A token costs two operations for each parameter on the way forward, as many on the way back, and as many again for
-the parameters that move (Kaplan et al. 2020, arXiv:2001.08361, section 2.1). The speed is that of a matrix product
-of the model's width, timed here and now. Rough: attention over long prompts, data that is generated, and answers
-longer than their targets are left out.
+A token costs two operations per parameter in the forward pass, as many in the backward pass, and as many
+again for the parameters that are trained (Kaplan et al. 2020, arXiv:2001.08361, section 2.1). The speed is
+that of a matrix product of the model's width, timed here and now. Rough: attention over long prompts, data
+that is generated, and answers longer than their targets are left out.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from harness.core.values import Example
 from harness.tasks.prompt_size import PromptSize, measured
 
 SHARE = 0.5
-"""Share of the speed of bare matrix products that a network reaches."""
+"""Share of the speed of bare matrix products that a network achieves."""
 DOCUMENTS = 200
 """Documents that are indexed to see how long prompts with passages are."""
 MOST_ROWS = 256.0
-"""Rows above which a matrix product is not expected to be faster for each of them."""
+"""Number of rows above which a matrix product is not expected to be faster per row."""
 LEAST_SECONDS = 0.05
-"""That a speed is taken over."""
+"""The least time over which a speed is measured."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def seconds_per_run(
     """Seconds to train a recipe and to answer `asked`; None as for `seconds_per_trial`."""
     try:
         return _seconds(recipe, spec, task, labels, asked, seed)
-    except Exception as error:  # whatever a model or a program does not allow, a run begins without
+    except Exception as error:  # whatever fails in a model or a program, a run starts without an estimate
         log.info("no rough estimate: %s: %s", type(error).__name__, error)
         return None
 
@@ -94,8 +94,8 @@ def _seconds(
 
 
 def _prompter(recipe: Recipe, task: Task, train: Sequence[Example], seed: int) -> Prompter:
-    """Prompts of the lengths that the recipe's have: the program's default retriever over a part of the corpus
-    stands for every one, because another may have to load a model and to read all of it."""
+    """Prompts as long as the recipe's: the program's default retriever over a part of the corpus stands for
+    every retriever, because another may have to load a model and read the whole corpus."""
     program = recipe.program
     if program.retriever is not None:
         plain = next(field.default for field in fields(program) if field.name == "retriever")
@@ -104,7 +104,8 @@ def _prompter(recipe: Recipe, task: Task, train: Sequence[Example], seed: int) -
 
 
 def _answers(forward: float, of: PromptSize, count: int, speed: _Speed) -> float:
-    """Read the prompts, what they share once, and write the answers token by token, all at once."""
+    """Seconds to read the prompts (what they share only once) and to write all answers in parallel, token by
+    token."""
     if not count:
         return 0.0
     read = of.shared + count * of.own
@@ -132,7 +133,7 @@ def machine_speed(width: int) -> _Speed:
 
 
 class _Speed:
-    """Operations a second of this machine, for so many rows of a model's width."""
+    """Operations per second of this machine, for this many rows of a model's width."""
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -154,7 +155,7 @@ class _Speed:
         left, right = torch.ones(rows, self.width, **made), torch.ones(self.width, self.width, **made)
         wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else lambda: None
         count, taken = 1, 0.0
-        left @ right  # the first is slower
+        left @ right  # the first one is slower
         while taken < LEAST_SECONDS:
             count *= 2
             wait()

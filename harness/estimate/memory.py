@@ -16,7 +16,7 @@ from harness.models.dimensions import Shape
 
 GB = 1e9
 INFERENCE_OVERHEAD = 1.2
-"""The textbook's allowance for everything but weights at inference."""
+"""The textbook's allowance for everything except weights at inference."""
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 _ADAM = {"adamw": 8.0, "paged_adamw_32bit": 8.0, "adamw_8bit": 2.03, "paged_adamw_8bit": 2.03}
 """Bytes of optimizer states per trained weight; 8-bit ones have a float32 scale per 256 (two states)."""

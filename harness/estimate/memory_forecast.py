@@ -1,4 +1,4 @@
-"""The peak memory that a cell should take, worked out before it is trained and asked."""
+"""The peak memory that a cell should take, computed before it is trained and asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.estimate import memory
 from harness.models.number_format import dtype_of
 
 MOST_ROWS = {"cpu": 128, "cuda": 256}
-"""Rows that the engine answers at once at most (`harness.engines.hf.engine`)."""
+"""The most rows that the engine answers at once (`harness.engines.hf.engine`)."""
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +32,15 @@ def peak(
 
     Args:
         recipe: what is trained and how it is asked.
-        spec: what the model was named.
+        spec: the model as the user named it.
         model: the base as it was loaded, before training.
         lessons: what is learned; empty if nothing is trained.
-        prompts: those that are answered, made while they are read.
+        prompts: those that are answered, produced lazily.
         max_new_tokens: longest answer.
     """
     try:
         return round(_peak(recipe, spec, model, lessons, prompts, max_new_tokens))
-    except Exception as error:  # whatever an unknown architecture does, a run goes on without an estimate
+    except Exception as error:  # whatever an unknown architecture does, a run continues without an estimate
         log.info("no estimate of memory: %s: %s", type(error).__name__, error)
         return None
 
@@ -61,7 +61,7 @@ def _peak(
     if model.network.config.get_text_config().num_hidden_layers != sizes.layers:
         raise ValueError("the base has been made deeper than the model that the estimate knows")
     asked = [model.chat.encode(prompt.messages) for prompt in prompts]
-    # What the first and the last in sorted order share, all of them share.
+    # What the first and the last in sorted order share is shared by all.
     shared = common_prefix_length(min(asked), max(asked)) if len(asked) > 1 else 0
     own = max(map(len, asked)) - shared + max_new_tokens
     rows = min(len(asked), MOST_ROWS.get(device, MOST_ROWS["cpu"]))
@@ -74,7 +74,7 @@ def _peak(
 
 
 def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stage: Weights) -> memory.Work:
-    """The longest rows that fit, side by side as training lays them (`harness.training.collator`)."""
+    """The longest rows that fit, side by side as training arranges them (`harness.training.collator`)."""
     from harness.training.batching import prefix_length
     from harness.training.tokenized import to_row
 

@@ -36,7 +36,7 @@ def parameters(text: str) -> int:
 
 
 def is_count(text: str) -> bool:
-    """Whether a text is a number of parameters with its unit (`7B`), and no folder."""
+    """Whether a text is a number of parameters with its unit (`7B`), and not a folder."""
     return (
         re.fullmatch(r"[0-9][0-9_.,]*[KMBT]", text.strip(), re.IGNORECASE) is not None
         and not Path(text).exists()

@@ -1,4 +1,5 @@
-"""Members of a zip archive from a stranger: bounded in number and size, zstd among the compressions.
+"""Members of a zip archive from a stranger: bounded in number and size, with zstd among the compression
+methods.
 
 `zipfile` reads zstd (method 93) from Python 3.14 on; before, pyarrow's codec does.
 """
@@ -18,9 +19,10 @@ from harness.core.errors import ConfigError
 ZSTD = 93
 MOST_MEMBERS = 5_000_000
 MOST_BYTES = 1 << 29
-"""Of one member, unpacked."""
+"""Largest size of one member, unpacked."""
 _LOCAL_HEADER = 30
-"""Bytes of a member's own header before its name; the lengths of name and extra field end it."""
+"""Bytes of a member's own header before its name; it ends with the lengths of the name and of the extra
+field."""
 
 
 class Archive:
@@ -32,14 +34,14 @@ class Archive:
 
     @property
     def names(self) -> list[str]:
-        """The members in the archive's order; of one that was written again, once."""
+        """The members in the archive's order; one that was written again appears once."""
         return list(self._members)
 
     def read(self, name: str) -> bytes:
         """A member, unpacked.
 
         Raises:
-            ConfigError: too large, cut off, damaged, encrypted, or compressed in a way that is not known.
+            ConfigError: too large, cut off, damaged, encrypted, or compressed with an unknown method.
         """
         info = self._members[name]
         if info.file_size > MOST_BYTES:
@@ -82,7 +84,7 @@ def opened(file: Path) -> Iterator[Archive]:
     """The archive in a file.
 
     Raises:
-        ConfigError: not there, not a zip archive, cut off, or with too many members.
+        ConfigError: missing, not a zip archive, cut off, or with too many members.
     """
     try:
         with file.open("rb") as stream, zipfile.ZipFile(stream) as members:

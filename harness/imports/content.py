@@ -1,7 +1,7 @@
 """What an example is known by: its contents, else the tool's hash of it, else its id.
 
 Equal contents are equal prompts and targets after Unicode composition, with any run of white space as one space. Case
-and punctuation stay: they can be what is asked.
+and punctuation are kept: they may be what the question is about.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LENGTH = 16
 
 
 def normalized(text: str) -> str:
-    """NFC, and white space as single spaces; what is compared, never what is kept."""
+    """NFC, and white space as single spaces; used for comparison, never stored."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     return " ".join(text.split())
@@ -41,7 +41,7 @@ def prompt_key(sample: ForeignSample) -> str:
 
 
 def content_key(sample: ForeignSample) -> str:
-    """A hash of what was asked and what was wanted."""
+    """A hash of the prompt and the target."""
     asked = as_text(sample.input) if sample.input is not None else sample.prompt or ""
     conditions = sample.conditions and normalized(sample.conditions)
     return _hashed(f"{normalized(asked)}\x1f{conditions}\x1f{normalized(as_text(sample.target))}")
@@ -53,26 +53,27 @@ def _hashed(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """Names of examples that other logs show, by the tool's hash and by id; None where one stands for several."""
+    """Names of examples in other logs, by the tool's hash and by id; None if a hash or id stands for
+    several."""
 
     hashes: Mapping[str, str | None] = field(default_factory=dict)
     ids: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class Namer:
-    """Names the examples of one run, so that equal examples of two logs have equal names.
+    """Names the examples of one run, so that equal examples in two logs get equal names.
 
-    The name is made from the strongest evidence that a sample has. Equal examples within a run are told apart by
-    their order: the second is `<name>-2`.
+    The name is made from the strongest evidence that a sample has. Equal examples within a run are
+    distinguished by their order: the second is `<name>-2`.
     """
 
     def __init__(self, pair_by: Evidence = "content", known: Known | None = None) -> None:
         self._pair_by, self._known = pair_by, known or Known()
         self.names: set[str] = set()
-        """Each name that was given."""
+        """Every name that was assigned."""
         self._repeated: dict[str, int] = {}
         self.evidence: Counter[Evidence] = Counter()
-        """How many names were made from what."""
+        """How many names were made from which evidence."""
 
     def name(self, sample: ForeignSample) -> str:
         kind: Evidence

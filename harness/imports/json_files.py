@@ -1,4 +1,5 @@
-"""JSON from strangers: bounded in size, errors with file and line, bare NaN and halves of characters read as written."""
+"""JSON from strangers: bounded in size, errors with file and line, bare NaN and lone surrogates read as
+written."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 
 MOST_BYTES = 1 << 30
-"""Of a JSON document that is read as a whole, or of a member of an archive."""
+"""Largest size of a JSON document that is read as a whole, or of a member of an archive."""
 MOST_LINE = 1 << 28
-"""Bytes of one line of a JSONL file."""
+"""Most bytes in one line of a JSONL file."""
 BUFFER = 1 << 20
 """Bytes of a JSONL file that are read at a time."""
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -24,7 +25,7 @@ _VALUES: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 def mapping(value: object) -> JsonObject:
-    """An object of a foreign file; an empty one where something else stands."""
+    """An object of a foreign file; empty if it is not an object."""
     return cast(JsonObject, value) if isinstance(value, Mapping) else {}
 
 
@@ -54,7 +55,7 @@ def whole(file: Path) -> JsonObject:
     """The object that a file holds.
 
     Raises:
-        ConfigError: not there, too large, not JSON, or not an object.
+        ConfigError: missing, too large, not JSON, or not an object.
     """
     try:
         size = file.stat().st_size
@@ -89,9 +90,10 @@ def lines(file: Path) -> Iterator[tuple[int, JsonObject]]:
 
 
 def records(file: Path, kind: type[Record]) -> Iterator[Record]:
-    """The objects of a JSONL file as records; fields that the kind lacks are not read.
+    """The objects of a JSONL file as records; fields that `kind` lacks are not read.
 
-    Every field of `kind` takes any value and has a default: a stranger's file decides what stands in it.
+    Every field of `kind` takes any value and has a default: the file comes from a stranger and may hold
+    anything.
 
     Raises:
         ConfigError: as `lines`.
@@ -125,7 +127,7 @@ def _raw_lines(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:
-    """A line that the fast reader refuses: with NaN, with halves of characters, nested deeply, or no JSON at all."""
+    """A line that the fast reader refuses: with NaN, lone surrogates or deep nesting, or not JSON at all."""
     try:
         return cast(JsonValue, json.loads(raw.decode("utf-8-sig", errors="replace")))
     except (ValueError, RecursionError):
@@ -136,17 +138,17 @@ def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:
 
 
 def text_of(value: object) -> str | None:
-    """Text, or None where the value is no text."""
+    """The text, or None if the value is not text."""
     return value if isinstance(value, str) else None
 
 
 def object_of(value: object) -> JsonObject:
-    """The object, or an empty one where the value is none."""
+    """The object, or an empty one if the value is not an object."""
     return value if isinstance(value, dict) else {}
 
 
 def list_of(value: object) -> list[JsonValue]:
-    """The list, or an empty one where the value is none."""
+    """The list, or an empty one if the value is not a list."""
     return value if isinstance(value, list) else []
 
 

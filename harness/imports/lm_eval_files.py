@@ -1,4 +1,4 @@
-"""What lm-eval's files say beside the scores: model, date, limit, settings, and which files belong together.
+"""What lm-eval's files say besides the scores: model, date, limit, settings, and which files belong together.
 
 results_<date>.json            what `lm_eval --output_path FOLDER` writes (`--output_path x.json`: x_<date>.json)
 samples_<task>_<date>.jsonl    what `--log_samples` adds beside it; the date links the two
@@ -31,7 +31,7 @@ def read(file: Path) -> Output:
     """lm-eval's results.
 
     Raises:
-        ConfigError: not there, not JSON, or without results by task.
+        ConfigError: missing, not JSON, or without results by task.
     """
     remedy = "name a results_*.json that lm_eval --output_path wrote"
     if not file.exists():
@@ -44,18 +44,18 @@ def read(file: Path) -> Output:
 
 
 def stamp(file: Path) -> str:
-    """The date in a file's name as it stands there, with the underscore before it; empty where there is none."""
+    """The date in a file's name, verbatim, with the underscore before it; empty if there is none."""
     match = _STAMP.search(file.stem)
     return "" if match is None else match[0]
 
 
 def samples_file(results: Path, task: str) -> Path:
-    """Where the samples of a task lie beside a results file."""
+    """The path of a task's samples beside a results file."""
     return results.with_name(f"samples_{task.replace('/', '__')}{stamp(results) or _rest(results)}.jsonl")
 
 
 def results_beside(samples: Path) -> Path | None:
-    """The results file that a samples file belongs to: the one with its date; None where there is none."""
+    """The results file that a samples file belongs to: the one with its date; None if there is none."""
     mark = stamp(samples)
     beside = sorted(samples.parent.glob(f"*{mark}.json")) if mark else []
     return beside[0] if beside else None
@@ -67,8 +67,8 @@ def task_of(samples: Path) -> str:
 
 
 def metrics(output: Output, task: str) -> Iterator[tuple[str, str, float, float | None]]:
-    """(metric, filter, value, standard error) of a task, in lm-eval's order; what is no number is left out, and so is
-    the 999 of `--predict_only`."""
+    """(metric, filter, value, standard error) of a task, in lm-eval's order; what is not a number is left
+    out, and so is the 999 of `--predict_only`."""
     reported = output["results"].get(task) or {}
     for name, value in reported.items():
         metric, comma, kept = name.partition(",")
@@ -91,18 +91,18 @@ def without_samples(output: Output, tasks: Collection[str]) -> list[str]:
 
 
 def metric_name(metric: str, kept: str) -> str:
-    """lm-eval's `metric,filter`, without the filter where there is none."""
+    """lm-eval's `metric,filter`, without the filter if there is none."""
     return metric if kept == "none" else f"{metric},{kept}"
 
 
 def higher_is_better(output: Output, task: str, metric: str) -> bool:
-    """As lm-eval says; where it says nothing, as the metric's name does."""
+    """As lm-eval says; if it says nothing, as the metric's name suggests."""
     known = mapping(mapping(output.get("higher_is_better")).get(task)).get(metric)
     return known if isinstance(known, bool) else not lower_is_better(metric)
 
 
 def model_name(output: Output) -> str | None:
-    """The model that was measured: `hf` and the like name a way to load one, and no model."""
+    """The model that was measured: `hf` and the like name a way to load a model, not a model."""
     config = mapping(output.get("config"))
     arguments = _arguments(config.get("model_args"))
     name = output.get("model_name") or arguments.get("pretrained") or arguments.get("model")
@@ -116,7 +116,7 @@ def _arguments(given: JsonValue) -> JsonObject:
 
 
 def limit(output: Output, task: str, n: int | None) -> int | None:
-    """How many documents were asked; None where all were. A limit below 1 is a share of them."""
+    """How many documents were asked; None if all were. A limit below 1 is a share of them."""
     sizes = mapping(mapping(output.get("n-samples")).get(task))
     asked, whole = sizes.get("effective"), sizes.get("original")
     if isinstance(asked, int) and isinstance(whole, int):
@@ -136,11 +136,11 @@ def settings(output: Output, task: str) -> JsonObject:
 
 
 def measured_at(output: Output, file: Path) -> datetime.datetime:
-    """When it was measured, in UTC: seconds since 1970, or a date as text, which is taken for UTC where it names
-    no zone; where the file says nothing, the time in its name, or else that of its last change.
+    """When it was measured, in UTC: seconds since 1970, or a date as text, which is taken as UTC if it names
+    no zone; if the file says nothing, the time in its name, or else that of its last change.
 
     Raises:
-        ConfigError: a date that is none.
+        ConfigError: an invalid date.
     """
     date: float | str | None = output.get("date")
     if date is None:

@@ -1,4 +1,4 @@
-"""The lines of lm-eval's `samples_*.jsonl`: what is read of them, and the answers that they are."""
+"""The lines of lm-eval's `samples_*.jsonl`: what is read from them, as answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Line(msgspec.Struct, gc=False):
 
 
 class Fields(msgspec.Struct, gc=False):
-    """What a line names that it holds."""
+    """What a line says that it holds."""
 
     filter: object = "none"
     metrics: object = None
@@ -59,7 +59,7 @@ def read(file: Path, scored: Sequence[Scored]) -> Iterator[tuple[Line, str, Scor
 
 
 def _attribute(index: int, field: str) -> str:
-    """The attribute that holds a field: a metric's name can be anything."""
+    """The attribute that holds a field; a metric's name may be any text."""
     return field if field in Line.__struct_fields__ else f"score_{index}"
 
 
@@ -76,12 +76,12 @@ def _with_fields(attributes: Mapping[str, str]) -> type[Line]:
 
 
 def line_of(row: JsonObject) -> Line:
-    """A line that was decoded already."""
+    """A line that has been decoded."""
     return json_files.record_of(row, Line)
 
 
 def sample_of(line: Line, scores: Mapping[str, float | None]) -> ForeignSample:
-    """A line with the scores that were read of it."""
+    """A line with the scores that were read from it."""
     prompt, others, continuations = _asked(line.arguments)
     doc, hash_ = line.doc, line.doc_hash
     return ForeignSample(
@@ -97,7 +97,7 @@ def sample_of(line: Line, scores: Mapping[str, float | None]) -> ForeignSample:
 
 
 def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
-    """A document's prompt, its other prompts, and the continuations whose likelihood was asked.
+    """A document's prompt, its other prompts, and the continuations whose likelihood was requested.
 
     Each request is a prompt, and then a continuation or generation settings.
     """
@@ -118,14 +118,15 @@ def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
 
 
 def _first_text(given: object) -> str | None:
-    """The text of the first response, however deep in lists it is."""
+    """The text of the first response, however deeply nested in lists."""
     while isinstance(given, list):
         given = given[0] if given else None
     return given if isinstance(given, str) else None
 
 
 def _likeliest(line: Line, continuations: Sequence[str]) -> str | None:
-    """The likeliest of several continuations; None where there is one, or a likelihood is no number."""
+    """The likeliest of several continuations; None if there is only one, or if a likelihood is not a
+    number."""
     likelihoods = [_likelihood(item) for item in list_of(line.filtered_resps)]
     known = [value for value in likelihoods if value is not None]
     if len(likelihoods) != len(continuations) or len(known) < max(2, len(likelihoods)):

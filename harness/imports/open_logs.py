@@ -12,7 +12,7 @@ from harness.imports.protocol import HEAD, LogFormat
 from harness.imports.sample import ForeignLog
 
 _PACKED = {b"\x1f\x8b": "gzip", b"(\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz"}
-"""How a packed file begins, and the program that packed it."""
+"""The first bytes of a packed file, and the program that packed it."""
 SUFFIXES = (".json", ".jsonl", ".eval", ".csv", ".tsv")
 
 
@@ -23,7 +23,7 @@ def formats() -> list[LogFormat]:
 
 
 def format_of(file: Path) -> LogFormat | None:
-    """The format of a file; None where no tool's log is recognized.
+    """The format of a file; None if no tool's log is recognized.
 
     Raises:
         ConfigError: it cannot be read.
@@ -37,10 +37,10 @@ def format_of(file: Path) -> LogFormat | None:
 
 
 def open_logs(paths: Sequence[Path]) -> list[ForeignLog]:
-    """The logs in some files, and in folders of them; what two paths lead to is there once.
+    """The logs in some files, and in folders of them; a log that two paths lead to appears once.
 
     Raises:
-        ConfigError: not there, no tool's log, or a damaged one.
+        ConfigError: missing, not a tool's log, or damaged.
     """
     logs: dict[tuple[str, str, str], ForeignLog] = {}
     for file in dict.fromkeys(file for path in paths for file in _files(path)):

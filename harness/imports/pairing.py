@@ -1,4 +1,4 @@
-"""Which examples two logs share, by what evidence, and why the others have no partner."""
+"""Which examples two logs share, by which evidence, and why the others have no partner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.imports.content import Evidence, Known, Namer, prompt_key
 from harness.imports.sample import ForeignLog, ForeignSample
 
 SHOWN = 60
-"""Characters of a setting that are shown."""
+"""How many characters of a setting are shown."""
 OTHER_PROMPT = "the same document, but the prompt differs"
 OTHER_TARGET = "the same prompt, but the target differs"
 SAME_ID = "the same id, but the prompt differs"
@@ -29,10 +29,10 @@ class NamedLog:
     known: Known
     names: set[str] | frozenset[str]
     evidence: Mapping[Evidence, int]
-    """How many answers were named by what."""
+    """How many answers were named by which evidence."""
 
     def samples(self) -> Iterator[tuple[str, ForeignSample]]:
-        """Each sample with its name, read anew."""
+        """Each sample with its name, read again."""
         yield from named(self.log, self.pair_by, self.known, {})
 
 
@@ -49,7 +49,7 @@ def named(
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """`paired` of `of` examples stand in both logs; `reasons` says of each side why its others do not."""
+    """`paired` of `of` examples are in both logs; `reasons` says for each side why its others are not."""
 
     task: str
     first: str
@@ -58,7 +58,7 @@ class Pairing:
     of: int
     evidence: tuple[Evidence, ...]
     equal: int
-    """Pairs of examples that stand several times in a log; they are paired by order."""
+    """Pairs of examples that occur several times in a log; they are paired by order."""
     reasons: Mapping[str, Mapping[str, int]]
     """System → reason → how many of its examples."""
     settings: tuple[str, ...] = ()
@@ -116,7 +116,8 @@ def pairings(logs: Sequence[NamedLog]) -> list[Pairing]:
 
 
 def _unlike(first: ForeignLog, second: ForeignLog) -> Iterator[str]:
-    """Settings that differ between two logs of one file's tool; the prompts of one file are told by its systems."""
+    """Settings that differ between two logs of one tool; the prompts within one file are distinguished by its
+    systems."""
     if first.origin.tool != second.origin.tool or first.origin.sha256 == second.origin.sha256:
         return
     for name in sorted({*first.origin.settings, *second.origin.settings}):
@@ -137,7 +138,7 @@ def _is_repeated(name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Traces:
-    """What the examples of one side that have no partner are known by: values by name, and how often each occurs."""
+    """What identifies the unpaired examples of one side: values by name, and how often each occurs."""
 
     hashes: Collection[str]
     prompts: Collection[str]
@@ -182,7 +183,7 @@ def _why(sample: ForeignSample, other: _Traces) -> str:
 
 
 def remedy(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
-    """What was perhaps meant where nothing was paired."""
+    """A suggestion if nothing was paired."""
     whys = Counter(why for reasons in pairing.reasons.values() for why in reasons)
     other = _other_task(pairing, groups)
     if other:
@@ -195,7 +196,7 @@ def remedy(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
 
 
 def _other_task(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
-    """The task of another name under which the second system answered the first one's examples."""
+    """The task under whose different name the second system answered the first one's examples."""
     own = next(log for log in groups[pairing.task] if log.log.system == pairing.first)
     best = max(
         (
@@ -218,7 +219,8 @@ def _other_task(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> s
 
 
 def roster(logs: Sequence[NamedLog]) -> Known:
-    """The examples that some logs show, by the tool's hash and by id; what stands for several examples names none."""
+    """The examples that some logs show, by the tool's hash and by id; a hash or id shared by several examples
+    names none."""
     hashes: dict[str, str | None] = {}
     ids: dict[str, str | None] = {}
     for log in logs:

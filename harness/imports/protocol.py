@@ -24,8 +24,8 @@ class LogFormat(Kind):
 
     @abstractmethod
     def read(self, file: Path) -> Sequence[ForeignLog]:
-        """The logs in a file. Samples may be read later, when they are asked for.
+        """The logs in a file. Samples may be read later, on request.
 
         Raises:
-            ConfigError: the file is damaged, or is one of the tool's that holds no scores.
+            ConfigError: the file is damaged, or is the tool's but holds no scores.
         """

@@ -1,4 +1,4 @@
-"""What every log is read as: systems that answered a task, and one sample per answer."""
+"""The common form of every log: systems that answered a task, and one sample per answer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from harness.core.json_types import JsonObject, JsonValue
 
 
 class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One answer as another tool recorded it. A struct: a log has millions, and one takes a tenth of a dataclass's time.
+    """One answer as another tool recorded it. A struct: a log has millions, and a struct takes a tenth of a
+    dataclass's time.
 
     `scores` holds only what the tool scored; None is a score that the tool left out (N/A, NaN). An answer that
     failed has an `error` and no scores, whatever number the tool wrote in their place.
     """
 
     id: str
-    """The tool's id, as text. It names the example only where nothing else does."""
+    """The tool's id, as text. It names the example only if nothing else does."""
     prompt: str | None = None
-    """What was asked; None where the log does not hold it."""
+    """What was asked; None if the log does not hold it."""
     target: JsonValue = None
     input: JsonObject | None = None
-    """What stands for the example in place of the prompt, such as the variables of a template."""
+    """What identifies the example in place of the prompt, such as the variables of a template."""
     conditions: str = ""
     """What else belongs to the example: answer choices, assertions."""
     document: JsonObject | None = None
@@ -48,7 +49,8 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A score that a log reports. `mean` is the tool's own mean, None where it has none to hold the samples to."""
+    """A score that a log reports. `mean` is the tool's own mean, None if it gives none to check the samples
+    against."""
 
     name: str
     mean: float | None = None
@@ -56,7 +58,7 @@ class Metric:
 
     @property
     def stored_as(self) -> str:
-        """What its values are called here: of a metric where lower is better, 1 minus the value."""
+        """What its values are called here: for a metric where lower is better, 1 minus the value."""
         return self.name if self.higher_is_better else f"1 - {self.name}"
 
 
@@ -73,12 +75,12 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignLog:
-    """The answers of one system to one task. `samples` reads them anew at each call, in the log's order."""
+    """The answers of one system to one task. `samples` reads them again at each call, in the log's order."""
 
     task: str
     task_version: str | None = None
     system: str
-    """What competes: the model, and the prompt where a log has several."""
+    """What competes: the model, and the prompt if a log has several."""
     model: str
     origin: Origin
     metrics: tuple[Metric, ...]

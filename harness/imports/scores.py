@@ -1,4 +1,4 @@
-"""Scores as tools write them: numbers, booleans, letters, texts, NaN. None where nothing was scored."""
+"""Scores as tools write them: numbers, booleans, letters, texts, NaN. None if nothing was scored."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ _ERRORS = frozenset(
         *("ter", "wer", "cer", "mer", "error_rate", "edit_distance"),
     }
 )
-"""Measures of the field that are better when they are lower."""
+"""Common measures that are better when they are lower."""
 _NOTHING = frozenset({"", "n/a", "na", "nan", "none", "null", "-"})
 
 
 def lower_is_better(name: str) -> bool:
-    """Whether a metric is a measure of errors by its name, for logs that do not say: `wer`, `judge.brier_score`."""
+    """Whether a metric's name says that it measures errors, for logs that do not say: `wer`,
+    `judge.brier_score`."""
     return name.partition(",")[0].rpartition(".")[2].strip().lower().replace(" ", "_") in _ERRORS
 
 
 def number(value: object) -> float | None:
-    """A finite number or a boolean; None for anything else, lists and pairs of corpus metrics among them."""
+    """A finite number or a boolean; None for anything else, including lists and pairs of corpus metrics."""
     if type(value) is float:
         return value if math.isfinite(value) else None
     try:
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return None
 
 
@@ -52,7 +53,7 @@ def graded(value: object) -> float | None:
 
 
 def cell(text: str) -> float | None:
-    """A table's cell: a number, true or false; None where it says that there is no score.
+    """A table's cell: a number, true or false; None if it says that there is no score.
 
     Raises:
         ValueError: neither.

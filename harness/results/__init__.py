@@ -1,1 +1,2 @@
-"""What is on disk: run folders, pins, trials, the DuckDB index, remote copies. The only room that knows."""
+"""What is on disk: run folders, pins, trials, the DuckDB index, remote copies. Only this room knows the
+layout."""

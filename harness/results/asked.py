@@ -1,4 +1,4 @@
-"""A run's record over some of its examples: those that a command asks for."""
+"""A run's record restricted to some of its examples: those that a command asks for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.results.records.sample import SampleRecord
 
 
 def restricted(record: RunRecord, rows: Sequence[SampleRecord], limit: int | None) -> RunRecord:
-    """A record whose counts and means are those of some of its rows, and which lacks only what they lack."""
+    """A record whose counts and means cover some of its rows only, and whose missing answers are theirs."""
     lack = missing.of_rows(rows)
     return record.changed(
         limit=limit,

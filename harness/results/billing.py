@@ -26,7 +26,7 @@ class Bill(Jsonable):
 
 
 def bills(folders: Iterable[Path], prices: Prices) -> list[Bill]:
-    """A bill per task and model; of several seeds the first stands for the recipe."""
+    """A bill per task and model; if there are several seeds, the first stands for the recipe."""
     groups: dict[tuple[str, str], dict[str, Usage]] = {}
     records = [(record, path) for path in folders if (record := RunFolder(path).answered()) is not None]
     names = run_labels.labels([record for record, _ in records])
@@ -51,7 +51,7 @@ def _bill(task: str, model: str, used: list[Usage], prices: Prices) -> Bill:
 
 
 def _labels(record: RunRecord, rows: Sequence[SampleRecord]) -> int:
-    """Labeled examples that were made use of: learned from, or shown in any prompt."""
+    """Labeled examples that were used: learned from, or shown in any prompt."""
     shown = {name for row in rows for name in row.shots}
     return lessons.of_record(record).learnt if record.train else len(shown)
 

@@ -1,4 +1,4 @@
-"""The answer that a run gave most often: a model that says one thing to every question shows by it."""
+"""The answer that a run gave most often: it exposes a model that gives one answer to every question."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from harness.evidence.verdict_types import CommonAnswer
 from harness.results.records.sample import SampleRecord
 
 SHOWN = 60
-"""Characters of an answer that are shown."""
+"""How many characters of an answer are shown."""
 
 
 def common_answer(rows: Sequence[SampleRecord]) -> CommonAnswer | None:
-    """The answer that was given most often, and how many targets it is; None where no answer is a text, as where another
-    tool compared log-likelihoods."""
+    """The answer that was given most often, and how many targets equal it; None if no answer is text, e.g. if
+    another tool compared log-likelihoods."""
     answered = [row for row in rows if row.answered and row.output is not None]
     texts = Counter(str(row.output).strip() for row in answered)
     if not texts:

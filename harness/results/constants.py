@@ -1,4 +1,4 @@
-"""The constant answer of a task beside its runs, so that any later report can hold them against it."""
+"""The constant answer of a task, kept beside its runs so that any later report can compare them with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.results.records.run import TaskRecord
 
 
 def keep(results: Path, tasks: Iterable[Task]) -> None:
-    """Work out and write the constant answer of each task, where what is there does not stand already."""
+    """Compute and write the constant answer of each task, unless a valid one exists already."""
     for task in {task.data_hash: task for task in tasks}.values():
         scorers = [scorer.identity() for scorer in task.scorers]
         mark = _mark(task.data_hash, scorers, task.primary)
@@ -31,7 +31,7 @@ def keep(results: Path, tasks: Iterable[Task]) -> None:
 def read(results: Path, about: TaskRecord) -> Constant | None:
     """The constant answer of a record's task as the record was scored; None if no run left one that can be read.
 
-    Files from before scorers were part of their name are read where there is no other.
+    Files from before scorers were part of their name are read if there is no other.
     """
     scorers = [scorer.identity for scorer in about.scorers]
     for mark in (_mark(about.data_hash, scorers, about.primary), about.data_hash or ""):
@@ -45,7 +45,8 @@ def read(results: Path, about: TaskRecord) -> Constant | None:
 
 
 def _mark(data_hash: str | None, scorers: Sequence[object], primary: str | None) -> str:
-    """What the answer is of: data and format (both in the data's hash), scorers with settings, and which decides."""
+    """What the answer belongs to: data and format (both in the data's hash), scorers with settings, and which
+    one decides."""
     return digest([data_hash, scorers, primary])
 
 

@@ -1,4 +1,4 @@
-"""What sample rows say of prompts that were cut to the model's context."""
+"""What sample rows say about prompts that were cut to the model's context."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 from harness.results.records.sample import SampleRecord
 
 TOO_LONG = "exceeds the model's context"
-"""What the error of an example says that does not fit even without shots and passages."""
+"""The error text of an example that does not fit even without shots and passages."""
 
 
 def sentences(rows: Sequence[SampleRecord]) -> tuple[str, ...]:
-    """What did not fit of sample rows' prompts, e.g. "shots 8 → 5 in 12 of 80 examples"."""
+    """What did not fit in sample rows' prompts, e.g. "shots 8 → 5 in 12 of 80 examples"."""
     about = [_sentence(rows, "shots"), _sentence(rows, "passages")]
     long = [row.error for row in rows if row.error and TOO_LONG in row.error]
     if long:
@@ -22,7 +22,7 @@ def sentences(rows: Sequence[SampleRecord]) -> tuple[str, ...]:
 
 
 def with_reason(sentence: str) -> str:
-    """One of `sentences` with the reason why something was dropped; an error says its own."""
+    """One of `sentences` with the reason why something was dropped; an error states its own."""
     dropped = sentence.startswith(("shots ", "passages "))
     return f"{sentence}, to fit the model's context" if dropped else sentence
 

@@ -1,4 +1,4 @@
-"""What people are shown of an example in a list: the id that its own log had, and how its question begins."""
+"""What a list shows of an example: the id that its own log had, and the beginning of its question."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.results.records.run import CellRecord
 
 LENGTH = 60
-"""Characters of a question that are shown in a list."""
+"""How many characters of a question a list shows."""
 
 
 def named_by_contents(record: CellRecord) -> bool:
@@ -16,7 +16,7 @@ def named_by_contents(record: CellRecord) -> bool:
 
 
 def label(record: CellRecord, sample_id: str, meta: Mapping[str, object] | None) -> str:
-    """The id of an example as the user knows it: of an imported log, the one that stands in the log."""
+    """The id of an example as the user knows it: for an imported log, the one in the log."""
     own = (meta or {}).get("id")
     return str(own) if named_by_contents(record) and own not in (None, "") else sample_id
 

@@ -1,4 +1,4 @@
-"""Training noise that is already known of recipes run with one seed: from `--aa`, or from earlier seeds."""
+"""Training noise that is already known for recipes run with one seed: from `--aa`, or from earlier seeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def known(
     names: Mapping[str, str],
     scores: Callable[[RunRecord, Path], RunScores],
 ) -> dict[str, TrainingNoise]:
-    """Name of a trained recipe → its training noise, where something beside these runs shows it.
+    """Name of a trained recipe → its training noise, if something besides these runs shows it.
 
     Args:
         group: records and folders of the runs of one task and model.
@@ -41,7 +41,8 @@ def known(
 
 
 def _measured(results: ResultsFolder, record: RunRecord) -> TrainingNoise | None:
-    """The floor that `harness gate --aa` or `harness pin --aa` left; repeats of one seed are none."""
+    """The floor that `harness gate --aa` or `harness pin --aa` left; repeats of one seed do not count as a
+    floor."""
     floor = read_noise(results.path, record)
     if floor is None or floor.df is None or len(floor.seeds) < 2:
         return None
@@ -71,7 +72,7 @@ def _finished(folder: Path, prefix: str) -> Iterator[tuple[RunRecord, Path]]:
 
 
 def _as_now(other: RunRecord, record: RunRecord) -> bool:
-    """Whether nothing says that library versions made two runs' answers differ."""
+    """Whether nothing indicates that library versions made two runs' answers differ."""
     return not any(item.known for item in likeness.answered(other.versions, record.versions))
 
 

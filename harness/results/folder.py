@@ -1,7 +1,7 @@
-"""A results folder and its runs: where everything lies, and how a run is written and read.
+"""A results folder and its runs: where everything is, and how a run is written and read.
 
 In a run's folder `cell.json` comes first, samples as they are answered, `run.json` last. The existence of
-`run.json` is what says that a run ended, so it is written whole under another name and renamed.
+`run.json` marks a run as ended, so it is written completely under another name and then renamed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ T = TypeVar("T", bound=CellRecord)
 
 
 LIVE = "live"
-"""A folder of this machine alone: it is not uploaded."""
+"""A folder for this machine only: it is not uploaded."""
 SHOWN_RUNS = 6
-"""Runs that an ambiguous name lists."""
+"""How many runs the error about an ambiguous name lists."""
 
 
 class RunFolder:
@@ -38,7 +38,7 @@ class RunFolder:
 
     @property
     def results(self) -> ResultsFolder:
-        """The results folder that the run lies in."""
+        """The results folder that contains the run."""
         return ResultsFolder(self.path.parent.parent)
 
     @property
@@ -53,15 +53,15 @@ class RunFolder:
         return self.path / "weights" / str(index)
 
     def record(self) -> RunRecord | None:
-        """The run's record; None if there is none, or none that can be read."""
+        """The run's record; None if there is no readable one."""
         return self._read("run.json", RunRecord)
 
     def cell(self) -> CellRecord | None:
-        """What the run began with; None if nothing was begun."""
+        """What the run started with; None if it was not started."""
         return self._read("cell.json", CellRecord)
 
     def head(self) -> CellRecord | None:
-        """The run's record; of one that has none yet, what it began with."""
+        """The run's record; for a run that has none yet, what it started with."""
         return self.record() or self.cell()
 
     def finished(self) -> RunRecord | None:
@@ -70,12 +70,12 @@ class RunFolder:
         return record if record is not None and record.status == "done" else None
 
     def answered(self) -> RunRecord | None:
-        """The record of a run that came to its end with answers, even where some of them are missing."""
+        """The record of a run that ended with answers, even if some of them are missing."""
         record = self.record()
         return record if record is not None and record.has_answers else None
 
     def begin(self, cell: CellRecord) -> None:
-        """Make the folder and say what runs in it; an earlier failure's record is dropped.
+        """Make the folder and record what runs in it; an earlier failure's record is dropped.
 
         Raises:
             ConfigError: the folder cannot be written.
@@ -92,7 +92,7 @@ class RunFolder:
         write_json(self.path / "run.json", record.to_json())
 
     def update(self, head: CellRecord) -> None:
-        """Write a record in the place of the one that stands: `run.json`, or `cell.json` of a run that has not ended."""
+        """Replace the current record: `run.json`, or `cell.json` of a run that has not ended."""
         write_json(self.path / ("cell.json" if self.record() is None else "run.json"), head.to_json())
 
     def rows(self) -> list[SampleRecord]:
@@ -100,11 +100,11 @@ class RunFolder:
         return lines.whole_samples(self.samples)
 
     def add(self, row: SampleRecord) -> None:
-        """Append an answer and hand it to the system at once."""
+        """Append an answer and flush it to the operating system immediately."""
         lines.append_sample(self.samples, row)
 
     def drop_errors(self) -> None:
-        """Take rows without an answer out of the samples, so that they are asked again, where that can help."""
+        """Take rows without an answer out of the samples, so that they are asked again, if that can help."""
         rows = self.rows()
         dropped = {row.sample_id for row in rows if not row.answered and not is_final(row)}
         if dropped:
@@ -114,7 +114,7 @@ class RunFolder:
                         stream.write(line)
 
     def rescore(self, rows: Collection[SampleRecord]) -> None:
-        """Replace how the answers were scored; whatever else a line holds stays as it is. All or nothing."""
+        """Replace how the answers were scored; the rest of each line is unchanged. All or nothing."""
         with (
             draft(self.samples, sync=True) as part,
             part.open("w", encoding="utf-8", errors="backslashreplace") as stream,
@@ -129,7 +129,8 @@ class RunFolder:
         return list(lines.records(self.steps, StepRecord, []))
 
     def cut_steps(self, step: StepRecord) -> None:
-        """Drop what an interrupted attempt recorded from `step` on: it is done, and recorded, again."""
+        """Drop what an interrupted attempt recorded from `step` on: those steps are done, and recorded,
+        again."""
         here = (int(step.stage), step.step)
         kept = [line for line in self.train_steps() if (int(line.stage), line.step) < here]
         with draft(self.steps) as part:
@@ -144,7 +145,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class ResultsFolder:
-    """The layout of a results folder. Nothing but this class says where something lies."""
+    """The layout of a results folder. Only this class knows where something is."""
 
     path: Path
 
@@ -154,22 +155,22 @@ class ResultsFolder:
 
     @property
     def answers(self) -> Path:
-        """Answers by what was asked, for every run that asks the same again."""
+        """Cached answers by request, for every run that asks the same again."""
         return self.path / "answers"
 
     @property
     def generated(self) -> Path:
-        """Training data that a model made."""
+        """Training data that a model generated."""
         return self.path / "generated"
 
     @property
     def replaced(self) -> Path:
-        """Runs that `--fresh` put aside."""
+        """Runs that `--fresh` moved aside."""
         return self.path / "replaced"
 
     @property
     def live(self) -> Path:
-        """What commands at work on this machine say of themselves."""
+        """What running commands on this machine report about themselves."""
         return self.path / LIVE
 
     @property
@@ -217,7 +218,7 @@ class ResultsFolder:
         return sorted(path for path in self.runs.iterdir() if path.is_dir() and path.name[0] != ".")
 
     def find_run(self, name: str) -> RunFolder:
-        """The run of that id, or the only one whose id begins with it.
+        """The run of that id, or the only one whose id starts with it.
 
         Raises:
             ConfigError: none (names the nearest), several, or one with a link out of its folder.
@@ -255,7 +256,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The objects of a JSONL file as they stand; a half-written last line is left out."""
+    """The objects of a JSONL file, unchanged; a half-written last line is left out."""
     if path.exists():
         with guarded.of_results(path).open(encoding="utf-8") as stream:
             for line in stream:

@@ -1,6 +1,6 @@
 """Other tools' logs as runs: drafts beside the runs, checked together, then put in place all at once.
 
-A draft is a folder whose name begins with a dot, which nobody takes for a run; `run.json` is written last.
+A draft is a folder whose name starts with a dot, which is never taken for a run; `run.json` is written last.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
 
 MARGIN = 0.02
-"""A smaller difference does not matter; as for a task file that names none."""
+"""A smaller difference does not matter; the default of a task file that names none."""
 UNSCORED = "import a log that holds a score per sample, or let a task of the harness score its answers: --beside TASK"
 EVERY = 10_000
 """Samples between two reports of progress."""
@@ -40,7 +40,7 @@ def written(
     progress: Progress | None = None,
 ) -> list[LogDraft]:
     """Drafts of the logs of one task. Logs that show what was asked come first; the others' examples are named after
-    theirs and those of `stored` runs, where a hash or an id leads to one alone."""
+    theirs and those of `stored` runs, if a hash or an id leads to exactly one."""
     showing = [log for log in logs if shows_content(log)]
     bare = [log for log in logs if log not in showing]
     drafts = [_draft(results, log, pair_by, Known(), progress) for log in showing]
@@ -90,7 +90,7 @@ def _draft(
 
 
 def drop(drafts: Sequence[LogDraft]) -> None:
-    """Take drafts away again."""
+    """Remove the drafts."""
     for draft in drafts:
         shutil.rmtree(draft.folder, ignore_errors=True)
 
@@ -105,7 +105,7 @@ def choose(
     compared with these, else the first that every log has.
 
     Raises:
-        ConfigError: no log scores the metric, or there is none that all have.
+        ConfigError: no log scores the metric, or there is none that all logs have.
     """
     usable = [draft.usable() for draft in drafts]
     shared = [one.stored_as for one in usable[0] if all(_has(others, one) for others in usable[1:])]
@@ -137,8 +137,8 @@ def _has(metrics: Sequence[Metric], metric: Metric) -> bool:
 
 
 def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
-    """The runs of a draft, put in place; one that is there already, with the same answers under the same names, stays
-    as it is."""
+    """The runs of a draft, put in place; an existing one with the same answers under the same names is not
+    changed."""
     runs = ResultsFolder(results)
     kept = [metric for metric in draft.log.metrics if not _refused(metric, draft)]
     dropped = [metric.stored_as for metric in draft.log.metrics if metric not in kept]
@@ -158,7 +158,8 @@ def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
 
 
 def _is_there(folder: RunFolder, record: RunRecord, writer: RowWriter) -> bool:
-    """Whether a run is stored as it is now. A log without prompts is not, once another log says what its ids ask."""
+    """Whether a run is already stored in its current form. A log without prompts is not, once another log
+    tells what its ids ask."""
     stored = folder.record()
     return (
         stored is not None

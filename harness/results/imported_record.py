@@ -32,7 +32,7 @@ class LogDraft:
     notes: list[str] = field(default_factory=list)
 
     def usable(self) -> list[Metric]:
-        """The metrics whose samples are scores; why others are not goes to `notes`."""
+        """The metrics whose samples are scores; the reasons why others are not go to `notes`."""
         kept = []
         for metric in self.log.metrics:
             total = Tally()
@@ -143,7 +143,7 @@ def _task(
 
 
 def _recipe(log: ForeignLog) -> JsonObject:
-    """The system as a recipe: nothing is known of it but how it was asked."""
+    """The system as a recipe: nothing is known about it except how it was asked."""
     program: JsonObject = {
         "kind": "imported",
         "tool": log.origin.tool,
@@ -179,7 +179,7 @@ def _tally(writer: RowWriter, kept: Sequence[Metric], choice: Choice) -> Tally:
 
 
 def _whole(version: str | None) -> int | None:
-    """1 for "1" and "1.0"; None for a version that is no whole number."""
+    """1 for "1" and "1.0"; None for a version that is not an integer."""
     try:
         number = float(version or "")
     except ValueError:
@@ -188,7 +188,7 @@ def _whole(version: str | None) -> int | None:
 
 
 def _moment(text: str | None) -> str | None:
-    """A moment in UTC, as runs have it; None where the log's text is none."""
+    """A moment in UTC, as in run records; None if the log's text is not a date."""
     try:
         moment = datetime.datetime.fromisoformat(text or "")
     except ValueError:

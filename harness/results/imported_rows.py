@@ -1,4 +1,4 @@
-"""Samples of another tool's log → lines of `samples.jsonl`, and what they add up to."""
+"""Samples of another tool's log → lines of `samples.jsonl`, and their totals."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SKIPPED = "the tool gave no score"
 TOGETHER = 100
 """Rows that are written at a time."""
 _CLOSE = 1e-6
-"""How near the mean of the samples must be to the mean that the tool reports, relative to it."""
+"""How close the mean of the samples must be to the mean that the tool reports, relative to it."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """A metric's values as they stand in the log, and what they add up to."""
+    """A metric's values as in the log, and their totals."""
 
     values: array[float] = field(default_factory=lambda: array("d"))
 
@@ -57,7 +57,7 @@ class Tally:
 
 
 class _Parse(msgspec.Struct, gc=False):
-    """An answer as it was read: here always as a whole."""
+    """An answer as it was read: here always the whole text."""
 
     status: str
     value: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -90,7 +90,7 @@ class _Row(msgspec.Struct, kw_only=True, gc=False):
 
 
 def unusable(metric: Metric, tally: Tally) -> str:
-    """Why a metric's values per sample are no scores; empty where they are."""
+    """Why a metric's values per sample are not scores; empty if they are."""
     if not tally.n:
         return f"{metric.name} has no number per sample"
     if metric.mean is not None and abs(tally.mean - metric.mean) > _CLOSE * max(1.0, abs(metric.mean)):
@@ -139,7 +139,7 @@ class RowWriter:
         rows, self._rows = self._rows, []
         try:
             self._stream.write(_ENCODER.encode_lines(rows))
-        except (ValueError, OverflowError):  # half a character, or a number of any length
+        except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
             self._stream.writelines(json_line(msgspec.to_builtins(row)) for row in rows)
 
     def close(self) -> None:
@@ -149,7 +149,8 @@ class RowWriter:
             self._stream = None
 
     def drop(self, names: Sequence[str]) -> None:
-        """Take the scores of some metrics out of the lines again, by the names that they are stored under."""
+        """Take the scores of some metrics out of the lines again, by the names under which they are
+        stored."""
         with draft(self.path) as part, part.open("wb") as out, self.path.open("rb") as lines:
             for line in lines:
                 row = json.loads(line)
@@ -212,7 +213,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:
-    """Answers that nothing here can ask for again; None where none is missing."""
+    """Missing answers, which cannot be requested again from here; None if none are missing."""
     counts = Counter(reasons)
     lost = counts.total()
     return Missing(count=lost, of=of, reasons=dict(counts.most_common()), final=lost) if lost else None

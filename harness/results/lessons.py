@@ -1,4 +1,4 @@
-"""How many training examples a run learned from, of those that it was given, as its record says it."""
+"""How many training examples a run learned from, of those that it was given, according to its record."""
 
 from __future__ import annotations
 

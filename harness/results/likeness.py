@@ -1,7 +1,7 @@
-"""What two numbers must share to stand beside each other: how they were scored, and what answered.
+"""What two numbers must share to be compared: how they were scored, and what answered.
 
 Four questions, each answered from what run records say; what an old record does not say is "unknown",
-which is named and never taken for equal or for different.
+which is reported and never treated as equal or different.
 
     scored        were both scored in the same way?  (scorers with settings and versions, primary, format)
     answered      can another library version have changed the answers?
@@ -25,7 +25,7 @@ ANSWERING = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "llg
 
 @dataclass(frozen=True, kw_only=True)
 class Unlike:
-    """One fact in which two records differ, or which one of them does not say."""
+    """One fact in which two records differ, or that one of them does not state."""
 
     fact: str
     before: str
@@ -33,7 +33,7 @@ class Unlike:
 
     @property
     def known(self) -> bool:
-        """Whether both records say it, so that they really differ."""
+        """Whether both records state it, so that they really differ."""
         return UNKNOWN not in (self.before, self.after)
 
     @property
@@ -42,11 +42,11 @@ class Unlike:
 
 
 def scored(before: TaskRecord, after: TaskRecord, scorers: Iterable[str] = ()) -> tuple[Unlike, ...]:
-    """In what the scoring of two records differs.
+    """How the scoring of two records differs.
 
     Args:
         before, after: the `task` part of two run records.
-        scorers: names of the scorers that matter beside the primary ones.
+        scorers: names of the scorers that matter besides the primary ones.
     """
     primary = [side.primary or UNKNOWN for side in (before, after)]
     pairs = [("primary scorer", *primary), ("format", _format(before), _format(after))]
@@ -102,10 +102,11 @@ def answered(before: Mapping[str, str] | None, after: Mapping[str, str] | None) 
 
 
 def training_mark(record: RunRecord) -> str | None:
-    """A short hash of the one training that a run's weights come from; None where nothing was trained.
+    """A short hash of the one training that a run's weights come from; None if nothing was trained.
 
     Runs with the same weights key take the weights from each other, with what the training measured. The same training
-    done again measures other seconds: it may differ in what no key holds, such as library versions or the machine.
+    done again measures other seconds: it may differ in things outside the key, such as library versions or
+    the machine.
     """
     train = record.train
     if record.weights_key is None or train is None or train.seconds is None:
@@ -114,7 +115,8 @@ def training_mark(record: RunRecord) -> str | None:
 
 
 def made_in_parts(record: CellRecord) -> str:
-    """In words: which parts of a run other library versions made than the rest; empty if none did."""
+    """In words: which parts of a run were made by other library versions than the rest; empty if none
+    were."""
     unlike = {
         f"{item.fact} {item.before}, now {item.after}"
         for versions in record.earlier_versions
@@ -127,7 +129,7 @@ def made_in_parts(record: CellRecord) -> str:
 
 
 def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | None = None) -> list[str]:
-    """What each of some models is called: its spec, with a mark of its weights where one spec has several.
+    """What each of some models is called: its spec, with a mark of its weights if one spec has several.
 
     Args:
         models: the `model` parts of run records.
@@ -145,7 +147,7 @@ def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | No
 
 
 def _spec(model: ModelRecord) -> str:
-    """A model's spec; of a server's without the limits, which say how fast it is asked and not what."""
+    """A model's spec; for a server without the limits, which say how fast it is asked, not which model."""
     return model.spec.partition("#")[0] if model.spec.startswith("openai:") else model.spec
 
 
@@ -155,7 +157,7 @@ def _versions_unknown(before: Mapping[str, str] | None, after: Mapping[str, str]
 
 
 def _scorer(task: TaskRecord, name: str) -> str:
-    """A scorer's settings and version as text; "none" where the task has no such scorer."""
+    """A scorer's settings and version as text; "none" if the task has no such scorer."""
     scorer = task.scorer(name)
     if scorer is None:
         return "none"

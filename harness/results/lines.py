@@ -1,6 +1,6 @@
 """JSONL files read as records. `samples.jsonl` is remembered, so that one command reads it once.
 
-A file that has the size and the time of change that it had is not read again. Answers that are appended here
+A file whose size and modification time are unchanged is not read again. Answers that are appended here
 join what is remembered.
 """
 
@@ -22,17 +22,17 @@ from harness.core.validation import adapter
 from harness.results.records.sample import SampleRecord
 
 MEMORY = 256 << 20
-"""Bytes of files that are remembered; the one that was not asked for the longest is forgotten first."""
+"""Bytes of files that are remembered; the least recently used file is forgotten first."""
 ODD = "not in the layout of a run"
 """What is reported about a line whose values have other types."""
 T = TypeVar("T")
 State = tuple[int, int, int]
-"""Of a file: size, time of change in ns, and number, which a replaced file has another of."""
+"""A file's size, modification time in ns, and inode number, which changes when the file is replaced."""
 
 
 @dataclass
 class _Known:
-    """A file as it was read: its records, what was wrong, and whether nothing was."""
+    """A file as it was read: its records, what was wrong, and whether it was intact."""
 
     state: State
     rows: list[SampleRecord]
@@ -45,7 +45,7 @@ _known: OrderedDict[Path, _Known] = OrderedDict()
 
 
 def samples(path: Path, problems: list[str] | None = None) -> list[SampleRecord]:
-    """The answers of a run, in order; none where there is no such file.
+    """The answers of a run, in order; none if there is no such file.
 
     Args:
         problems: takes what could not be read, by line; it is skipped.
@@ -59,7 +59,8 @@ def samples(path: Path, problems: list[str] | None = None) -> list[SampleRecord]
 
 
 def whole_samples(path: Path) -> list[SampleRecord]:
-    """As `samples`, for whoever goes on writing: the file is cut off before the first line that cannot be read."""
+    """As `samples`, for a caller that continues writing: the file is cut off before the first line that
+    cannot be read."""
     known = _read(path)
     if known is None:
         return []
@@ -113,10 +114,10 @@ def _parsed(stream: Iterable[bytes], name: str, kind: type[T], problems: list[st
 
 
 def _tolerated(line: bytes, reader: TypeAdapter[T]) -> T:
-    """A line that is not read as it stands: with half characters, or null for an absent field.
+    """A line that the fast reader refuses: with lone surrogates, or with null for an absent field.
 
     Raises:
-        ValueError: it is no such record; the message says why.
+        ValueError: it is not such a record; the message says why.
     """
     try:
         raw = loads(line)
@@ -132,7 +133,7 @@ def _tolerated(line: bytes, reader: TypeAdapter[T]) -> T:
 
 
 def loads(raw: bytes) -> Any:
-    """JSON text as other programs may write it: with NaN, and with halves of characters, which are replaced.
+    """JSON text as other programs may write it: with NaN, and with lone surrogates, which are replaced.
 
     Raises:
         ValueError: not JSON.
@@ -193,7 +194,7 @@ def _whole(path: Path) -> int:
 
 
 def _repaired(value: object) -> Any:
-    """Lone surrogates, which no UTF-8 file can hold, become the replacement character."""
+    """Replace lone surrogates, which no UTF-8 file can hold, by the replacement character."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):

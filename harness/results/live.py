@@ -1,6 +1,6 @@
-"""What a command that is at work says of itself: `results/live/NAME.json`, one file, replaced as it goes on.
+"""What a running command reports about itself: `results/live/NAME.json`, one file, replaced as it proceeds.
 
-Whoever wants to watch reads this file and the run folders, in whatever process. A request to skip a cell is an empty
+A watcher in any process reads this file and the run folders. A request to skip a cell is an empty
 file, which the worker looks for.
 """
 
@@ -20,12 +20,12 @@ from harness.results.folder import ResultsFolder
 from harness.results.records.base import Lenient
 
 Ending = Literal["", "done", "stopped", "failed"]
-"""How a command ended; empty while it is at work, or was killed."""
+"""How a command ended; empty while it is running, or if it was killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiveCell(Lenient):
-    """One cell: how far it is. `state` is a word of the runner's, `result` says how it ended."""
+    """One cell and its progress. `state` is a word of the runner's, `result` says how it ended."""
 
     id: str = ""
     recipe: str = ""
@@ -34,11 +34,11 @@ class LiveCell(Lenient):
     state: str = "waiting"
     done: int = 0
     total: int = 0
-    """Answers: those that are there, and those there will be."""
+    """Number of answers: how many exist, and how many there will be."""
     training: float | None = None
     """Share of the training that is done; None before it."""
     since: float | None = None
-    """Seconds since the epoch at which the state began."""
+    """When the state began, in seconds since the epoch."""
     result: str = ""
 
 
@@ -58,12 +58,12 @@ class LiveRun(Lenient):
 
     @property
     def at_work(self) -> bool:
-        """Whether the command is still there, on this machine."""
+        """Whether the command is still running on this machine."""
         return not self.ending and _alive(self.pid)
 
     @property
     def interrupted(self) -> bool:
-        """Whether it was killed: the same command resumes."""
+        """Whether it was killed: the same command resumes it."""
         return not self.ending and not _alive(self.pid)
 
 
@@ -102,7 +102,7 @@ def write(results: Path, run: LiveRun) -> None:
 
 
 def restore(results: Path, name: str, before: LiveRun | None) -> None:
-    """Put back what an earlier command said of itself; None: nothing was there."""
+    """Restore what an earlier command reported about itself; None: there was nothing."""
     if before is None:
         file(results, name).unlink(missing_ok=True)
     else:
@@ -110,7 +110,7 @@ def restore(results: Path, name: str, before: LiveRun | None) -> None:
 
 
 def read(results: Path, name: str) -> LiveRun | None:
-    """The state of a command; None where it says nothing that can be read."""
+    """The state of a command; None if it left nothing readable."""
     from harness.core.validation import adapter
 
     try:
@@ -118,7 +118,7 @@ def read(results: Path, name: str) -> LiveRun | None:
         run: LiveRun = adapter(LiveRun).validate_python(content)
     except (OSError, ValueError, RecursionError, ConfigError):
         return None
-    # The name is the file's: what stands in it leads nowhere else.
+    # The name is taken from the file name: its contents cannot lead elsewhere.
     return replace(run, name=name)
 
 
@@ -134,7 +134,7 @@ def choose(results: Path, name: str | None) -> str:
     """The experiment to watch: the one named, else the latest.
 
     Raises:
-        ConfigError: there is none of that name, or none at all.
+        ConfigError: there is none with that name, or none at all.
     """
     known = names(results)
     if name is None and known:
@@ -153,7 +153,7 @@ def skip_file(results: Path, cell: str) -> Path:
 
 
 def skip(results: Path, cell: str) -> None:
-    """Ask the worker of a cell to leave it."""
+    """Ask the worker of a cell to skip it."""
     path = skip_file(results, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()

@@ -12,7 +12,7 @@ from harness.core.terminal import say
 
 
 class Lock:
-    """Held while a cell runs. The system lets go of it however the process ends.
+    """Held while a cell runs. The operating system releases it however the process ends.
 
     The empty lock file stays: removing it would let two waiters lock two different files.
     """
@@ -41,6 +41,6 @@ class Lock:
 
 
 def print_waiting(path: Path) -> None:
-    """Say why nothing happens: somebody else is running this very cell."""
+    """Say why nothing happens: another command is running this very cell."""
 
     say(f"waiting for another command that runs {path.name[1:-5]}", error=True)

@@ -1,8 +1,8 @@
 """Answers that a run does not have: how many, and why.
 
 They count neither as right nor as wrong. A run that lacks some is `partial`, and the same command asks for
-them again. Where asking again cannot help, because the prompts exceed the model's context, the run is `done`:
-what it lacks is still shown, and still wins nothing.
+them again. If asking again cannot help, because the prompts exceed the model's context, the run is `done`:
+the missing answers are still shown, and still earn nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def is_final(row: SampleRecord) -> bool:
 
 
 def status(lack: Missing | None) -> Literal["done", "partial"]:
-    """The status of a run that came to its end: done unless answers are missing that can be asked for."""
+    """The status of a run that ended: done unless answers are missing that can still be asked for."""
     return "partial" if lack is not None and lack.askable else "done"
 
 
@@ -46,7 +46,7 @@ def _reason(row: SampleRecord) -> str:
 
 
 def completion(reason: str) -> Completion:
-    """What stands for an answer that was not asked for: the server had refused by then."""
+    """The placeholder for an answer that was not requested because the server had refused by then."""
     return Completion(text="", tokens_in=0, tokens_out=0, finish_reason="error", seconds=0.0, error=reason)
 
 

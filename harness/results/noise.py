@@ -13,14 +13,14 @@ from harness.results.records.run import CellRecord
 
 
 def noise_file(results: Path, record: CellRecord) -> Path:
-    """Where the noise floor of a run's task, recipe and model is kept: its seed does not matter."""
+    """Where the noise floor of a run's task, recipe and model is kept, whatever the seed."""
     slots = {name: value for name, value in record.recipe.raw.items() if name not in ("name", "about")}
     key = digest([record.task.name, slots, record.model.fingerprint, record.limit, record.labels])
     return ResultsFolder(results).noise(key)
 
 
 def read_noise(results: Path, record: CellRecord) -> NoiseFloor | None:
-    """The floor that `--aa` measured; None if there is none, or it is of other scorers or other data."""
+    """The floor that `--aa` measured; None if there is none, or if it is for other scorers or other data."""
     try:
         floor = NoiseFloor.of(read_json(noise_file(results, record)))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 """Pins: a finished run reduced to what a later run is held against, small enough to commit.
 
 `baselines/pins/NAME.json` holds per-example scores, statuses, sizes and hashes, with the resolved
-recipe, versions and environment; no weights, no inputs, no answers. One example a line, so that a
+recipe, versions and environment; no weights, no inputs, no answers. One example per line, so that a
 changed pin reads well in a diff.
 """
 
@@ -30,7 +30,7 @@ from harness.results.records.sample import SampleRecord
 
 FORMAT = 1
 ANSWERED = ("done", "partial")
-"""Statuses of runs that came to their end; answers may have failed."""
+"""Statuses of runs that ended; answers may have failed."""
 FOLDER = Path("baselines/pins")
 _HEAD = (
     *("id", "key", "weights_key", "task", "recipe", "model", "seed", "split", "limit", "labels"),
@@ -50,7 +50,7 @@ class Sample:
     group: str | None
     values: Mapping[str, float | None]
     status: str
-    """Of the primary scorer: scored, invalid, error."""
+    """The primary scorer's status: scored, invalid, error."""
     valid_strict: bool
     valid_extracted: bool
     seconds: float | None
@@ -75,7 +75,7 @@ class Snapshot:
     """With the `values` of each document."""
     noise: NoiseFloor | None = None
     details: Mapping[str, JsonObject] = field(default_factory=dict)
-    """Example id → meta data; only of runs: pins hold none."""
+    """Example id → metadata; only for runs: pins hold none."""
 
     @property
     def primary(self) -> str:
@@ -83,7 +83,7 @@ class Snapshot:
 
     @property
     def mean(self) -> float:
-        """The mean of the primary score over the examples that have one; NaN where none has."""
+        """The mean of the primary score over the examples that have one; NaN if none has."""
         import numpy as np
 
         values = [value for sample in self.samples if (value := sample.values.get(self.primary)) is not None]
@@ -100,11 +100,11 @@ def of_run(
     rescore: Callable[[list[SampleRecord]], list[SampleRecord]] | None = None,
     task: TaskRecord | None = None,
 ) -> Snapshot:
-    """The finished run of that id, or of which it is the beginning.
+    """The finished run with that id, or whose id starts with it.
 
     Args:
-        rescore: makes the sample rows anew before they are read, with other scorers.
-        task: what those scorers are of; takes the place of the record's `task`.
+        rescore: scores the sample rows again with other scorers before they are read.
+        task: what those scorers belong to; replaces the record's `task`.
 
     Raises:
         ConfigError: no such run, several of them, one that did not finish, or answers that cannot be read.
@@ -164,10 +164,10 @@ def _benchmarks(folder: Path) -> list[BenchmarkRecord]:
 
 
 def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
-    """Write a pin whole or not at all.
+    """Write a pin completely or not at all.
 
     Raises:
-        ConfigError: a name that is no file name, or a folder that cannot be written.
+        ConfigError: a name that is not a file name, or a folder that cannot be written.
     """
     names.check(name, "pin")
     head = {
@@ -189,10 +189,10 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
 
 
 def read(name: str, folder: Path = FOLDER) -> Snapshot:
-    """The pin of that name, or of a file.
+    """The pin with that name, or in a file.
 
     Raises:
-        ConfigError: no such pin (names the nearest), or a file that is none.
+        ConfigError: no such pin (names the nearest), or a file that is not a pin.
     """
     path = Path(name) if name.endswith(".json") else folder / f"{name}.json"
     if not path.is_file():
@@ -237,7 +237,7 @@ def _snapshot(name: str, raw: Mapping[str, Any]) -> Snapshot:
 
 
 def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
-    """Raise unless the run is of committed code and the project that holds `folder` is committed.
+    """Raise unless the run was made by committed code and the project that contains `folder` is committed.
 
     The run recorded whether the harness's own files differed. The project is the git tree around the
     folder of pins, wherever the command is run: its tasks and recipes, without the pins themselves and
@@ -259,7 +259,7 @@ def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
 
 
 def _changed(folder: Path) -> list[str]:
-    """Tracked files of the git tree around `folder` that differ from its commit, but for the pins."""
+    """Tracked files of the git tree around `folder` that differ from its commit, except the pins."""
     whole = folder.resolve()
     inside = next(path for path in (whole, *whole.parents) if path.is_dir())
     words = ["git", "--no-optional-locks", "-C", str(inside), "status", "--porcelain", "--untracked-files=no"]

@@ -1,4 +1,4 @@
-"""Run folders read for the store and the report: whatever is readable, and what was not, in words."""
+"""Run folders read for the store and the report: everything readable, and in words what was not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Head:
 
 
 def read_head(folder: Path) -> Head | str:
-    """The head of a run folder, or why there is none."""
+    """The head of a run folder, or the reason why there is none."""
     for name in ("run.json", "cell.json"):
         path = folder / name
         if not path.exists():

@@ -1,4 +1,4 @@
-"""What runs are called in tables and reports, and which of them are compared."""
+"""The names of runs in tables and reports, and which of them are compared."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from harness.results import likeness
 from harness.results.records.run import CellRecord, RunRecord
 
 IMPORTED, BESIDE = "imported", "imported beside own"
-"""What runs of other tools stand under in place of a model: the models are what is compared."""
+"""The label under which runs of other tools are listed in place of a model: there the models are compared."""
 RecordT = TypeVar("RecordT", bound=CellRecord)
 
 
 def members(records: Sequence[RecordT]) -> dict[tuple[str, str], list[RecordT]]:
-    """(task, model) → the runs that are reported and compared there. Our own runs of a task that other tools' runs
-    are of stand in two: under their model, and beside the imported systems."""
+    """(task, model) → the runs that are reported and compared there. Our own runs of a task that other tools
+    ran too are in two places: under their model, and beside the imported systems."""
     apart, together = places(records), places(records, together=True)
     groups: dict[tuple[str, str], list[RecordT]] = {}
     for record in records:
@@ -26,14 +26,15 @@ def members(records: Sequence[RecordT]) -> dict[tuple[str, str], list[RecordT]]:
 
 
 def places(records: Sequence[CellRecord], *, together: bool = False) -> dict[str, tuple[str, str]]:
-    """Run id → (task, model) that it is reported under, so that only like stands beside like.
+    """Run id → (task, model) that it is reported under, so that only comparable runs are listed together.
 
-    A model that is several (one spec, other weights) has a mark of its weights behind its name; a task whose
-    primary score was made in several ways (other scorers, format, version or data) a mark of the way. Runs of
-    other tools stand in one place per task: there the models are what is compared.
+    If one spec stands for several models (different weights), a mark of the weights follows the name; a task
+    whose primary score was computed in several ways (other scorers, format, version or data) gets a mark of
+    the way. Runs of other tools are in one place per task, where the models are compared.
 
     Args:
-        together: our own runs of the same task and scoring stand beside the imported ones instead of under their model.
+        together: list our own runs of the same task and scoring beside the imported ones instead of under
+            their model.
     """
     ran = [record for record in records if isinstance(record, RunRecord) and record.has_answers]
     finished: Sequence[CellRecord] = ran or records
@@ -67,11 +68,11 @@ def labels(records: Iterable[CellRecord], *, together: bool = False) -> dict[str
     """Run id → what the run's recipe is called in tables.
 
     A point of a label curve has its number of labels. Recipes that share a name but not their
-    settings or test rows get a mark: they are different methods, and folded into one row their
-    seeds would be taken for noise.
+    settings or test rows get a mark: they are different methods, and in one row their seeds
+    would be taken for noise.
 
     Args:
-        together: what our own runs are called beside imported ones, with their model behind the recipe.
+        together: name our own runs as beside imported ones, with their model after the recipe.
     """
     plain: dict[str, str] = {}
     marks: dict[str, str] = {}
@@ -83,7 +84,8 @@ def labels(records: Iterable[CellRecord], *, together: bool = False) -> dict[str
         plain[id] = name if count is None else f"{name} (n={count})"
         if where[id][1] == BESIDE and record.imported is None:
             plain[id] += f" · {record.model.spec}"
-        # Runs of format 1 were asked the first examples of the file; since then a smaller sample is in a larger.
+        # Runs of format 1 were asked the first examples of the file; since then a smaller sample is part of a
+        # larger one.
         asked = [record.format, record.limit if record.format == 1 else None, record.split]
         marks[id] = digest([list(record.recipe.slots.values()), asked])
         entry = (*where[id], plain[id])

@@ -1,4 +1,4 @@
-"""From finished run folders to what the verdict is decided on: per-example scores and costs."""
+"""From finished run folders to what the verdict is based on: per-example scores and costs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.results.run_labels import BESIDE, labels, members, places
 from harness.results.triage import read_triage
 
 Asked = Mapping[str, Collection[str]]
-"""Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
+"""Run id → ids of the examples that count; a run not listed counts with all of its answers."""
 
 
 def verdicts(
@@ -35,13 +35,13 @@ def verdicts(
     asked: Asked | None = None,
     invocations: Mapping[tuple[str, str], Invocation] | None = None,
 ) -> list[Verdict]:
-    """One verdict per task and model among the finished runs of `folders`; probes on dev are none.
+    """One verdict per task and model among the finished runs of `folders`; probes on dev are excluded.
 
-    A model is its weights, and a score is how it was made: runs of one name that differ in either stand in
-    verdicts of their own (`places`).
+    A model is its weights, and a score is how it was made: runs of one name that differ in either get
+    separate verdicts (`places`).
 
     Args:
-        asked: which examples count, where a command asks for fewer than the folders hold.
+        asked: which examples count, if a command asks for fewer than the folders hold.
         invocations: the command that was typed, by task and model; without it the command that made the
             latest run.
     """
@@ -112,7 +112,7 @@ def _decide(
 
 
 def _latest(group: Sequence[tuple[RunRecord, Path]], results: Path) -> Invocation:
-    """The command that made the latest run; of our own where another tool's stand beside them."""
+    """The command that made the latest run; our own runs' if another tool's are beside them."""
     own = [record for record, _ in group if record.imported is None]
     record = max(own or [record for record, _ in group], key=lambda record: str(record.finished_at))
     return invocation(record, mirror.address(results))
@@ -129,7 +129,7 @@ def invocation(record: CellRecord, results: str) -> Invocation:
 
 
 def _constant(results: Path, about: TaskRecord, runs: Sequence[RunScores]) -> RunScores | None:
-    """The task's constant answer on the examples that the runs were asked; None if it is not known."""
+    """The task's constant answer on the examples that the runs were asked; None if unknown."""
     answer = constants.read(results, about)
     if answer is None or not runs:
         return None
@@ -138,7 +138,7 @@ def _constant(results: Path, about: TaskRecord, runs: Sequence[RunScores]) -> Ru
 
 
 def lacking(records: Iterable[RunRecord], names: Mapping[str, str]) -> dict[str, list[Missing]]:
-    """Recipe → what its runs lack, of the recipes that lack answers.
+    """Recipe → what its runs lack, for the recipes that lack answers.
 
     Args:
         names: run id → what its recipe is called.
@@ -151,7 +151,7 @@ def lacking(records: Iterable[RunRecord], names: Mapping[str, str]) -> dict[str,
 
 
 def _largest(group: Sequence[tuple[RunRecord, Path]]) -> list[tuple[RunRecord, Path]]:
-    """Of a label curve only the point with most labels: the others answer another question, and
+    """Of a label curve, only the point with the most labels: the others answer another question, and
     each recipe more costs every comparison some power."""
     most: dict[str, int] = {}
     for record, _ in group:
@@ -161,7 +161,7 @@ def _largest(group: Sequence[tuple[RunRecord, Path]]) -> list[tuple[RunRecord, P
 
 
 def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
-    """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
+    """(task, model) → what was reported about its runs' training, each sentence with its recipe and seed."""
     records = [record for path in folders if (record := RunFolder(path).answered()) is not None]
     names, where = labels(records), places(records)
     sentences: dict[tuple[str, str], list[str]] = {}
@@ -176,7 +176,7 @@ def scores(
     record: RunRecord, folder: Path, name: str | None = None, asked: Collection[str] | None = None
 ) -> RunScores:
     """Per-example primary scores of a run, of the examples `asked` (None: of all); an execution error is
-    None and never a wrong answer."""
+    None, never a wrong answer."""
     file, primary = RunFolder(folder).samples, str(record.task.primary)
     rows = _in_order(record, only(samples(file), asked))
     values = tuple(row.score(primary) for row in rows)
@@ -226,7 +226,7 @@ def scores(
 
 def _in_order(record: RunRecord, rows: list[SampleRecord]) -> list[SampleRecord]:
     """Of a run that stopped early, the answers that were asked in the seeded order: others in its folder, of an
-    interrupted run or a sample, are no random beginning."""
+    interrupted run or a sample, are not a random prefix."""
     if record.planned is None or record.limit is None:
         return rows
     return only(rows, beginning([row.sample_id for row in rows], [row.group for row in rows], record.limit))

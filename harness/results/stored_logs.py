@@ -1,4 +1,4 @@
-"""Imported runs of a task that lie in the results folder: a log that is imported later pairs with them."""
+"""Imported runs of a task in the results folder: a log that is imported later pairs with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.results.records.sample import SampleRecord
 
 @dataclass(frozen=True, kw_only=True)
 class StoredLog(NamedLog):
-    """A run of another tool as it was stored, under the names that its examples were given then."""
+    """A run of another tool as it was stored, under the names that its examples got then."""
 
     record: RunRecord
 
@@ -35,7 +35,7 @@ class StoredLog(NamedLog):
 
 
 def of_task(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:
-    """The stored runs of the task of `logs`, one per system, but for those of the same files and systems."""
+    """The stored runs of the task of `logs`, one per system, except those of the same files and systems."""
     given = {(log.origin.sha256, log.system) for log in logs}
     task = logs[0].task
     kept: dict[tuple[str, str], tuple[RunRecord, Path]] = {}
@@ -50,7 +50,7 @@ def of_task(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:
 
 
 def _is_imported_task(record: RunRecord, task: str) -> bool:
-    """Whether the run is of this task as its tool named it, and not scored by a task of ours beside it."""
+    """Whether the run is of this task under its tool's name, and not scored by one of our tasks."""
     return record.task.name == task and dict(record.task.format or {}).get("kind") == "imported"
 
 
@@ -86,7 +86,7 @@ def _evidence(name: str) -> Evidence:
 
 
 def _sample(row: SampleRecord) -> ForeignSample:
-    """What is stored of an example. Without a prompt its input is what the tool showed in its place."""
+    """What is stored about an example. Without a prompt, its input is what the tool showed in its place."""
     shown, about = object_of(row.input), object_of(row.meta)
     prompt = text_of(shown.get("prompt"))
     bare = prompt is None and set(shown) == {"id"}

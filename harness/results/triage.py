@@ -14,22 +14,22 @@ from harness.results.folder import ResultsFolder, read_json
 from harness.results.records.run import TaskRecord
 
 OF = "of"
-"""The key of a triage file that says which data, scoring and weights it is of."""
+"""The key of a triage file that says which data, scoring and weights it belongs to."""
 
 
 def triage_file(results: Path, task: str, model: str) -> Path:
-    """Where a triage is kept, so that a later report can set it beside the outcome."""
+    """Where a triage is kept, so that a later report can show it beside the outcome."""
     return ResultsFolder(results).triage(task, digest([task, model]))
 
 
 def read_triage(
     results: Path, task: str, model: str, *, about: TaskRecord | None = None, fingerprint: str | None = None
 ) -> Triage | None:
-    """The triage that an earlier `harness diagnose` left; None when there is none that can be read.
+    """The triage that an earlier `harness diagnose` left; None if there is no readable one.
 
     Args:
-        about: the `task` part of the record that the triage is to stand beside: a triage of other data, or scored in
-            another way, is none. One from before that was written down is taken as it is.
+        about: the `task` part of the record beside which the triage is shown: a triage of other data, or with
+            other scoring, does not count. One from before this was recorded is accepted.
         fingerprint: the same for the model's weights.
     """
     try:
@@ -45,7 +45,7 @@ def read_triage(
 def write_triage(
     results: Path, model: str, diagnosis: Mapping[str, object], *, about: TaskRecord, fingerprint: str
 ) -> None:
-    """Keep a diagnosis, with what it is of; it replaces an earlier one of the same task and model."""
+    """Keep a diagnosis, with what it belongs to; it replaces an earlier one of the same task and model."""
     file = triage_file(results, about.name, model)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, {**diagnosis, OF: _of(about, fingerprint)})

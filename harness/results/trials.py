@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 EXACT = "exact"
-"""The attribute of a trial with its values as they were measured, where the sampler was told others."""
+"""The attribute of a trial with its values as measured, if the sampler was given others."""
 
 
 def exact(trial: FrozenTrial) -> Sequence[float]:
-    """A finished trial's values as they were measured."""
+    """A finished trial's values as measured."""
     values: Sequence[float] = trial.user_attrs.get(EXACT, trial.values)
     return values
 
@@ -39,16 +39,16 @@ class Search:
     objectives: Sequence[str]
     directions: Sequence[Literal["maximize", "minimize"]]
     of: JsonObject | None = None
-    """What its study is of."""
+    """What its study is about."""
 
 
 def record(study: str, trial: FrozenTrial, search: Search) -> TrialRecord:
-    """A trial of a study as it stands."""
+    """A trial of a study in its current state."""
     from optuna.distributions import distribution_to_json
 
     attributes = trial.user_attrs
     cost = attributes.get("cost", {})
-    # Of a pruned trial Optuna gives its last score on the way, which is no result.
+    # For a pruned trial Optuna gives its last intermediate score, which is not a result.
     values = exact(trial) if trial.state.name == "COMPLETE" else None
     line = {
         "study": study,
@@ -79,8 +79,8 @@ def record(study: str, trial: FrozenTrial, search: Search) -> TrialRecord:
 
 
 def _started_at(trial: FrozenTrial) -> str | None:
-    """When a trial started, in UTC. Optuna's own time is that of the worker's clock without its zone, so what
-    the worker wrote down counts where it has."""
+    """When a trial started, in UTC. Optuna's own time is that of the worker's clock without its zone, so the
+    worker's own record takes precedence if there is one."""
     worker = trial.user_attrs.get("worker")
     if worker and worker.get("at"):
         return datetime.fromtimestamp(worker["at"], UTC).isoformat(timespec="seconds")
@@ -89,13 +89,13 @@ def _started_at(trial: FrozenTrial) -> str | None:
 
 
 def _state(trial: FrozenTrial) -> str:
-    """`complete`, `pruned`, `fail`, `running`, or `duplicate` of one that had no result to repeat."""
+    """`complete`, `pruned`, `fail`, `running`, or `duplicate` of one without a result to repeat."""
     repeated = trial.state.name == "FAIL" and trial.user_attrs.get("duplicate_of") is not None
     return "duplicate" if repeated else trial.state.name.lower()
 
 
 def append(results: Path, trial: TrialRecord) -> None:
-    """One line of its own, whoever else writes."""
+    """Append one whole line, even if others write at the same time."""
     results.mkdir(parents=True, exist_ok=True)
     append_line(ResultsFolder(results).trials, trial.to_json())
 

@@ -1,8 +1,8 @@
-"""`harness run --frugal`: train only where training can still change the answer, and say what was left out.
+"""`harness run --frugal`: train only if training can still change the answer, and report what was left out.
 
-Stages, the cheapest first: everything that trains nothing, then one number of labels after the other. Before each
-training it is asked whether `harness diagnose` ruled it out, whether a prompt has nearly every answer right, and whether the
-label curve so far is shown to be flat, or too low to matter.
+Stages, the cheapest first: everything that trains nothing, then one number of labels after the other. Each
+training is preceded by a check whether `harness diagnose` ruled it out, whether a prompt has nearly every
+answer right, and whether the label curve so far is shown to be flat, or too low to matter.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ REMEDY = "leave out --frugal to train it"
 
 @dataclass(frozen=True, kw_only=True)
 class Frugal:
-    """What ran, and what was not worth training."""
+    """The cells that ran, and those not worth training."""
 
     outcome: Outcome
     cells: tuple[Cell, ...]
@@ -64,7 +64,7 @@ def run(
     executor: Executor | None = None,
     fresh: bool = False,
 ) -> Frugal:
-    """Run cells in stages and leave out trainings that cannot change the answer; arguments as `runner.run`."""
+    """Run cells in stages and skip trainings that cannot change the answer; arguments as `runner.run`."""
     kept = OneWorker() if executor is None or isinstance(executor, Local) else executor
     stages, stage_progress = _Stages(results), StageProgress(progress)
     progress.plan(cells)
@@ -98,7 +98,7 @@ def run(
 
 
 def _ordered(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """The stages: nothing trained, then by number of labels, and a recipe without a curve last of all."""
+    """The stages: nothing trained first, then by number of labels, and a recipe without a curve last."""
 
     def stage(cell: Cell) -> tuple[bool, float]:
         trains = bool(cell.recipe.weights)
@@ -109,7 +109,7 @@ def _ordered(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _pointless(cell: Cell, stages: _Stages) -> bool:
-    """Whether a training is left out; then the reason is noted."""
+    """Whether to skip a training; if so, the reason is noted."""
     if not cell.recipe.weights:
         return False
     reason = _reason(cell, stages)
@@ -153,7 +153,7 @@ def _verdict(cells: Sequence[Cell], stages: _Stages) -> Verdict | None:
 
 
 def _points(cell: Cell, stages: _Stages) -> dict[int, list[RunScores]]:
-    """Scores of the same recipe with fewer labels, by their number."""
+    """Scores of the same recipe with fewer labels, by number of labels."""
     points: dict[int, list[RunScores]] = {}
     for one in stages.cells:
         record = stages.records.get(one.id)

@@ -9,13 +9,13 @@ from harness.core.protocols import Format
 from harness.core.values import Completion
 
 NOT_HELD = "the server does not constrain decoding"
-"""How the error of a server that ignores the language begins."""
+"""The beginning of the error about a server that ignores the constraint."""
 WATCHED = 8
-"""Complete answers; if all of these are outside the format, the server does not constrain."""
+"""Number of complete answers; if all of them are outside the format, the server does not constrain."""
 
 
 def held(completions: Iterable[tuple[int, Completion]], form: Format) -> Iterator[tuple[int, Completion]]:
-    """The completions as they come; the first ones wait until one of them is in the format.
+    """The completions as they arrive; the first ones are held back until one of them is in the format.
 
     Answers of a server that does not constrain are not passed on, so the same command asks it again instead of
     finding them complete.

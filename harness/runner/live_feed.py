@@ -1,4 +1,5 @@
-"""Writes how far every cell is to the results folder, for whoever watches (`results/live.py`)."""
+"""Writes the progress of every cell to the results folder, for anything that watches it
+(`results/live.py`)."""
 
 from __future__ import annotations
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from harness.runner.cells import Cell
 
 EVERY = 0.3
-"""Seconds between two writes at least."""
+"""Minimum number of seconds between two writes."""
 
 
 class LiveFeed(Progress):
-    """Never in the way of a run: what cannot be written is left out."""
+    """Never stops a run: what cannot be written is skipped."""
 
     def __init__(self, results: Path, name: str) -> None:
         now = time.time()
@@ -51,12 +52,12 @@ class LiveFeed(Progress):
             self._write(now=True)
 
     def _take_back(self) -> None:
-        """A command that failed before it had anything to run leaves the page of the one before it."""
+        """A command that failed before it had anything to run keeps the previous command's page."""
         with contextlib.suppress(OSError):
             live.restore(self._results, self._run.name, self._before)
 
     def reported(self, report: Path) -> None:
-        """The report is written: from now on it is the page."""
+        """The report has been written; from now on it is the page."""
         self._run = replace(self._run, report=str(report.absolute()))
 
     def plan(self, cells: Sequence[Cell]) -> None:

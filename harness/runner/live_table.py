@@ -1,4 +1,4 @@
-"""The table on a terminal: what every cell is at, and a bar over all of them with the time that is left."""
+"""The table on a terminal: the state of every cell, and a bar over all of them with the time that is left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BAR = 30
 """Characters of the bar over all cells."""
 SILENT = 5.0
-"""Seconds in one state without news after which its age is shown, so that the table never stands still."""
+"""Seconds in one state without news after which its age is shown, so that the table never looks frozen."""
 
 
 @dataclass
@@ -38,19 +38,20 @@ class _LiveRow:
     since: float = 0.0
     """When the state began."""
     news: float = 0.0
-    """When anything was last heard."""
+    """When the last news came."""
     stage: int | None = None
     first_epoch: float = 0.0
     stage_began: float = 0.0
-    """The epoch of the stage's first step that was seen, and when that was."""
+    """The epoch of the stage's first observed step, and when that step was."""
     done: int = 0
     first_done: int = 0
     total: int = 0
-    """Answers, those that were there when answering began, and how many there will be."""
+    """Number of answers, how many existed when answering began, and how many there will be."""
 
 
 class LiveProgress(Progress):
-    """A table that is redrawn: per cell its state, progress, rate, time left and dev score; above it, all together."""
+    """A table that is redrawn: the state, progress, rate, time left and dev score of each cell; above it, the
+    total."""
 
     def __init__(self) -> None:
         from rich.live import Live
@@ -103,7 +104,7 @@ class LiveProgress(Progress):
         return table
 
     def _whole(self) -> str:
-        """A bar over all cells, and the time that is left once something was measured."""
+        """A bar over all cells, and the time that is left once something has been measured."""
         share, seconds = self._time_left.share, self._time_left.seconds
         full = round(BAR * share)
         rest = "" if seconds is None else f" · {left(seconds)}"
@@ -138,7 +139,7 @@ class LiveProgress(Progress):
         row.dev = step.dev_score if step.dev_score is not None else row.dev
 
     def _training_left(self, cell: Cell, step: StepRecord) -> str:
-        """By the share of the stage's epochs that is done since its first step that was seen."""
+        """By the share of the stage's epochs done since its first observed step."""
         row, stage = self._rows[cell.key], int(step.stage or 0)
         if row.stage != stage:
             row.stage, row.first_epoch, row.stage_began = stage, step.epoch, time.monotonic()
@@ -173,7 +174,7 @@ class LiveProgress(Progress):
 
 
 def _age(row: _LiveRow) -> str:
-    """How long nothing was heard of a cell at work."""
+    """How long there has been no news from a running cell."""
     silent = time.monotonic() - row.news
     if row.state == "waiting" or row.state in ENDED or silent < SILENT:
         return ""

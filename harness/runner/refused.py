@@ -1,4 +1,5 @@
-"""Default recipes that a server turns out not to allow: it answers, but holds no answer to a format."""
+"""Default recipes that a server turns out not to support: it answers, but cannot constrain answers to a
+format."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from harness.runner.runner import Outcome
 from harness.runner.suitable import LeftOut
 
 _REFUSAL = re.compile(rf"{NOT_HELD}|HTTP (400|415|422|501)\b")
-"""What says that the request itself is refused; an outage is none."""
+"""Signs that the request itself is refused; an outage is not one."""
 REMEDY = (
     "it needs a server that takes response_format (JSON), structured_outputs (vLLM) or grammar (llama.cpp)"
 )
@@ -51,7 +52,8 @@ def set_apart(cells: Sequence[Cell], outcome: Outcome) -> tuple[Outcome, tuple[L
 
 
 def _refusal(cell: Cell, record: RunRecord) -> str:
-    """Why a server refuses to hold answers to the format; empty where it does not, or where something else failed."""
+    """Why a server refuses to constrain answers to the format; empty if it does not refuse, or if something
+    else failed."""
     if not (cell.recipe.program.constrain and is_server(cell.model)) or record.has_answers:
         return ""
     reason = record.missing.sentence() if record.missing is not None else str(record.error or "")

@@ -1,4 +1,4 @@
-"""How long an experiment will still take, from what its cells have taken so far."""
+"""How much longer an experiment will take, from what its cells have taken so far."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Work:
 
 
 class TimeLeft:
-    """Told what progress is told; `seconds` is None until something was measured."""
+    """Receives the calls of a `Progress`; `seconds` is None until something has been measured."""
 
     def __init__(self) -> None:
         self._work: dict[str, _Work] = {}
@@ -95,7 +95,8 @@ class TimeLeft:
 
     @property
     def seconds(self) -> float | None:
-        """What is left of all cells, one after another; what was not measured yet is taken to be like the others."""
+        """The time left for all cells, one after another; anything not measured yet is assumed to be like the
+        others."""
         left = [work for work in self._work.values() if not work.over]
         speeds = [work.per_answer for work in self._work.values() if work.per_answer is not None]
         trainings = [length for work in self._work.values() if (length := _training_length(work)) is not None]
@@ -131,7 +132,7 @@ class TimeLeft:
 
 
 def _training_length(work: _Work) -> float | None:
-    """Seconds of the whole training, by the share of it that was seen."""
+    """Seconds of the whole training, extrapolated from the share that was observed."""
     if not work.training_seconds or work.trained <= work.trained_from:
         return None
     return work.training_seconds / (work.trained - work.trained_from)

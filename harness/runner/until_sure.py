@@ -1,12 +1,14 @@
 """Ask in rounds, and stop when it is sure: `harness run --stop-when-sure`.
 
-    1. every recipe that trains nothing is asked the first examples of the seeded order, then half as many again
-    2. a recipe that is shown to be worse than another one is asked no more
-    3. once these are settled, or asked everything, the next recipe is trained and catches up in the same rounds
+    1. every recipe that trains nothing is asked the first examples of the seeded order, then half
+       as many more
+    2. a recipe that is shown to be worse than another one is not asked any more
+    3. once these are settled, or have been asked everything, the next recipe is trained and catches up in the
+       same rounds
     4. when no answer and no training left could change which family to use, nothing more is asked
 
-Every look may be the last one, so what is claimed at it comes from confidence sequences (`evidence.anytime`). What
-was asked stays: without the option the same command asks the rest.
+Every look may be the last one, so its claims come from confidence sequences (`evidence.anytime`). The answers
+are kept: without the option the same command asks the rest.
 """
 
 from __future__ import annotations
@@ -33,18 +35,18 @@ from harness.runner.runner import run as run_cells
 FIRST = 16
 """Examples of the first round: fewer show only the largest differences."""
 GROWTH = 1.5
-"""Each round asks so many times the examples of the one before."""
+"""Each round asks this many times as many examples as the one before."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Race:
-    """What was asked until it was sure."""
+    """What was asked until the verdict was sure."""
 
     outcome: Outcome
     cells: tuple[Cell, ...]
     """The cells that ran, each with the examples that it was asked."""
     not_needed: tuple[Cell, ...]
-    """Cells that were not begun, because they could not change the verdict."""
+    """Cells that were not started because they could not change the verdict."""
     saved: int
     """Answers that were not needed; those that a failed recipe lacks are none of them."""
     total: int
@@ -52,7 +54,7 @@ class Race:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was left out, for a person."""
+        """What was left out, in words."""
         if not self.saved:
             return ()
         lines = [f"stopped when sure: {self.saved:,} of {self.total:,} answers were not needed"]
@@ -64,7 +66,7 @@ class Race:
 
 @dataclass
 class _Entrant:
-    """A recipe's cells (its seeds and sizes), and how many examples they were asked so far."""
+    """A recipe's cells (its seeds and sizes), and how many examples they have been asked so far."""
 
     cells: tuple[Cell, ...]
     asked: int = 0
@@ -95,7 +97,7 @@ class _Entrant:
 
 @dataclass
 class _Rounds:
-    """Runs cells with what all rounds share, and keeps the latest record of each."""
+    """Runs cells with the settings that all rounds share, and keeps the latest record of each."""
 
     results: Path
     progress: RaceProgress
@@ -120,7 +122,7 @@ class _Rounds:
         self.fresh |= self.progress.fresh
 
     def _finished(self, path: Path) -> None:
-        """What the first round has measured goes into the record of the last."""
+        """The first round's measurements go into the record of the last."""
         folder = RunFolder(path)
         record = folder.record()
         if record is not None and (timed := _timed(record, self.records.get(record.id))) is not record:
@@ -129,7 +131,7 @@ class _Rounds:
 
 
 def _timed(record: RunRecord, earlier: RunRecord | None) -> RunRecord:
-    """The record with the latency of an earlier round, where it has none of its own."""
+    """The record with the latency of an earlier round, if it has none of its own."""
     if earlier is None or earlier.answer is None or record.answer is None or record.answer.latency_n:
         return record
     measured = {name: earlier.answer.raw.get(name) for name in ("latency_p50", "latency_p95", "latency_n")}
@@ -185,7 +187,7 @@ def _entered(cells: Sequence[Cell]) -> list[_Entrant]:
 
 
 def _race(entrants: Sequence[_Entrant], rounds: _Rounds) -> None:
-    """Ask until it is sure; see the module."""
+    """Ask until the verdict is sure; see the module docstring."""
     for entrant in entrants:
         entrant.begun = not entrant.trains
     if not any(entrant.begun for entrant in entrants):
@@ -209,14 +211,15 @@ def _race(entrants: Sequence[_Entrant], rounds: _Rounds) -> None:
 
 
 def _behind(entrants: Sequence[_Entrant]) -> list[_Entrant]:
-    """Who is asked next: of those still in and not asked everything, the ones that were asked least."""
+    """Which recipes are asked next: of those still active and not yet asked everything, the ones that were
+    asked least."""
     left = [entrant for entrant in entrants if entrant.active and entrant.asked < entrant.whole]
     least = min((entrant.asked for entrant in left), default=0)
     return [entrant for entrant in left if entrant.asked == least]
 
 
 def _further(entrant: _Entrant, rounds: _Rounds) -> None:
-    """One round: what was answered already, by an earlier run, costs nothing."""
+    """One round; answers that exist from an earlier run cost nothing."""
     size = FIRST if not entrant.asked else round(entrant.asked * GROWTH)
     folders = [ResultsFolder(rounds.results).run(cell.id) for cell in entrant.cells]
     if all(complete(cell, folder) is not None for cell, folder in zip(entrant.cells, folders, strict=True)):
@@ -227,7 +230,7 @@ def _further(entrant: _Entrant, rounds: _Rounds) -> None:
 
 
 def _next(entrants: Sequence[_Entrant]) -> None:
-    """Begin the cheapest recipe that waits."""
+    """Start the cheapest waiting recipe."""
     waiting = next((entrant for entrant in entrants if not entrant.begun), None)
     if waiting is not None:
         waiting.begun = True
@@ -240,7 +243,7 @@ def _failed_out(entrants: Sequence[_Entrant], rounds: _Rounds) -> None:
 
 
 def _verdict(entrants: Sequence[_Entrant], rounds: _Rounds) -> Verdict | None:
-    """The verdict over all answers so far; None where there is none, or more than one."""
+    """The verdict over all answers so far; None if there is none, or more than one."""
     cells = [cell for entrant in entrants if entrant.begun for cell in entrant.now()]
     asked = {cell.id: frozenset(example.id for example in cell.examples) for cell in cells}
     folders = [ResultsFolder(rounds.results).run(cell.id).path for cell in cells]
@@ -260,7 +263,7 @@ def _worse_out(entrants: Sequence[_Entrant], verdict: Verdict, rounds: _Rounds) 
 
 
 def _is_settled(verdict: Verdict, entrants: Sequence[_Entrant]) -> bool:
-    """Whether more answers of these recipes would say nothing about the family to use."""
+    """Whether more answers from these recipes would not change the family to use."""
     state = verdict.families.state
     if verdict.kind == "nothing_works":
         return False
@@ -271,7 +274,8 @@ def _is_settled(verdict: Verdict, entrants: Sequence[_Entrant]) -> bool:
 
 
 def _cannot_change(verdict: Verdict, waiting: Sequence[_Entrant]) -> bool:
-    """Whether what waits is all of the family that is ahead: one more of it can win, but not for another family."""
+    """Whether all waiting recipes belong to the family that is ahead: one of them may win, but not for
+    another family."""
     from harness.evidence.families import of_recipe
 
     if verdict.families.state != "ahead":

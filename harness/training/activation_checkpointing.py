@@ -37,8 +37,8 @@ def recomputed_activations(network: Network, wanted: bool) -> Iterator[None]:
 
 
 class Recomputation:
-    """Recomputes activations inside a `with` block: as the settings say, or from the moment when `begin` is called
-    because not even one row fits otherwise.
+    """Recomputes activations inside a `with` block: as the settings say, or from the moment `begin` is called
+    because otherwise not even one row fits.
 
     Raises:
         ConfigError: see `recomputed_activations`.
@@ -56,7 +56,7 @@ class Recomputation:
         self._stack.close()
 
     def begin(self) -> bool:
-        """Start to recompute; False where that is done already, or not supported."""
+        """Start to recompute; False if that is already on, or not supported."""
         if self.on:
             return False
         try:

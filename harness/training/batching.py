@@ -1,8 +1,8 @@
 """Which rows make up an optimizer step, and their tensors.
 
-Rows of similar length share a step to keep padding low. Where the rows of a
+Rows of similar length share a step to keep padding low. If the rows of a
 batch begin with the same tokens (a task's instructions, the same shots), that prefix is kept
-once: the network computes it once, and the loss and its gradients stay what they were.
+once: the network computes it once, and the loss and its gradients do not change.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def to_row(example: TrainingExample, chat: Chat, form: Format, labels: Sequence[
     """The prompt followed by the label's index; the only loss is at the prompt's last token.
 
     Raises:
-        ConfigError: the training example's answer is none of the labels.
+        ConfigError: the training example's answer is not one of the labels.
     """
     answer = form.parse(example.answer)
     if not isinstance(answer, Parsed):
@@ -74,7 +74,7 @@ def label_loss(network: Network, batch: Batch) -> Tensor:
 
 
 def save(network: Network, parameters: Iterable[tuple[str, nn.Parameter]], folder: Path) -> None:
-    """Write the parameters, and the labels with them."""
+    """Write the parameters together with the labels."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def load(network: Network, folder: Path) -> None:
     """Attach the head and load the weights that `save` wrote.
 
     Raises:
-        RunError: nothing there, or weights of another network.
+        RunError: missing file, or weights of another network.
     """
     from safetensors import safe_open
 

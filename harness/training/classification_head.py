@@ -32,7 +32,7 @@ class Head(nn.Module):
         return scores
 
     def of_prompts(self, network: Network, ids: Tensor, last: Tensor) -> Tensor:
-        """The same of `ids` [rows, length], padded on the right; row i ends at place `last[i]`."""
+        """The same for `ids` [rows, length], padded on the right; row i ends at position `last[i]`."""
         # Causal attention never looks at the padding.
         hidden = network.base_model(input_ids=ids, use_cache=False).last_hidden_state
         scores: Tensor = self(hidden[torch.arange(len(ids), device=ids.device), last])

@@ -1,4 +1,4 @@
-"""How the rows of a batch lie side by side: padded, behind a shared prefix, or packed."""
+"""How the rows of a batch are laid out: padded, behind a shared prefix, or packed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Layout:
     ) -> None:
         self.device = next(network.parameters()).device
         is_response_loss = loss is response_loss
-        # Noise is drawn for every row: a prefix computed once would have one noise for all.
+        # Noise is drawn for every row: a prefix computed once would share one noise sample among all rows.
         self.share_prefix = is_response_loss and settings.neftune_noise_alpha == 0
         self.packing = is_response_loss and settings.packing
         self.notes: list[str] = []

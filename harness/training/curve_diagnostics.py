@@ -29,7 +29,8 @@ LEARNED = 0.97
 NEAR_ZERO = 0.05
 """A loss in nats below which there was nothing left to learn."""
 FALLING = 0.9
-"""The last sixth of the steps as a share of the sixth before, below which the loss still falls."""
+"""The last sixth of the steps as a share of the sixth before, below which the loss counts as still
+falling."""
 OVERFIT = 1.05
 """Ratio of the last dev loss to the lowest above which a run counts as overfitting."""
 
@@ -113,7 +114,7 @@ def _gradient(steps: Sequence[StepRecord]) -> list[str]:
 
 
 def _overfitting(steps: Sequence[StepRecord]) -> str:
-    """The dev loss has risen from its lowest point while the train loss fell on."""
+    """The dev loss has risen from its lowest point while the train loss kept falling."""
     measured = [(step, step.dev_loss) for step in steps if step.dev_loss is not None]
     if len(measured) < 2:
         return ""
@@ -127,7 +128,7 @@ def _overfitting(steps: Sequence[StepRecord]) -> str:
 
 
 def _around(steps: Sequence[StepRecord], at: StepRecord) -> float:
-    """Mean train loss of the steps up to a place."""
+    """Mean train loss of the steps up to a position."""
     return fmean(step.loss for step in steps if at.step - WINDOW < step.step <= at.step)
 
 

@@ -128,8 +128,8 @@ def started() -> int:
     """Number of processes that torchrun or `accelerate launch` started, this one included.
 
     Raises:
-        ConfigError: `accelerate launch --cpu` was asked for several, and started one, or several by
-            mpirun that do not know of each other.
+        ConfigError: `accelerate launch --cpu` was asked for several, and started one, or started several
+            with mpirun that do not know about each other.
     """
     named = {"WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"}
     if named <= os.environ.keys():

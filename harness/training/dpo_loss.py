@@ -1,4 +1,4 @@
-"""Preference pairs and their loss: how much more likely than the reference finds the better answer.
+"""Preference pairs and their loss: how much more likely the better answer is than under the reference.
 
 Rafailov et al. 2023, https://arxiv.org/abs/2305.18290; ipo: Azar et al. 2023,
 https://arxiv.org/abs/2310.12036, normalized by length as its authors advise; hinge: Zhao et al.
@@ -34,7 +34,7 @@ class Pair:
 
     @property
     def key(self) -> TokenizedExample:
-        """The row that stands for the pair in the training loop: as long as the two together, and
+        """The row that stands for the pair in the training loop: as long as the two together, with
         one loss."""
         ids = (*self.chosen.ids, *self.rejected.ids)
         return TokenizedExample(self.chosen.id, ids, (*(0.0,) * (len(ids) - 1), 1.0))
@@ -44,7 +44,7 @@ def pairs(
     examples: Sequence[TrainingExample], chat: Chat, longest: int, first: int = 0
 ) -> tuple[list[Pair], tuple[str, ...], tuple[str, ...]]:
     """Pairs of training examples with a rejected answer; ids of those too long, and of those whose two answers
-    are the same. Pairs are numbered from `first`, so that every one has a name of its own."""
+    are the same. Pairs are numbered from `first`, so that every one has a unique name."""
     kept: list[Pair] = []
     long, same = [], []
     for number, example in enumerate(examples, first):

@@ -74,7 +74,7 @@ def target_loss(network: Network, batch: Batch) -> torch.Tensor:
 
 
 def first_logits(network: Network, ids: Sequence[int]) -> torch.Tensor:
-    """Float32 logits of what comes first after a prompt, on the CPU; of an encoder, its labels' scores."""
+    """Float32 logits of the first token after a prompt, on the CPU; for an encoder, its labels' scores."""
     import torch
 
     kind, device = of(network.config), next(network.parameters()).device
@@ -88,7 +88,7 @@ def first_logits(network: Network, ids: Sequence[int]) -> torch.Tensor:
 
 
 def _places(lengths: torch.Tensor) -> torch.Tensor:
-    """[rows, longest] booleans: the first `lengths[i]` places of row i."""
+    """[rows, longest] booleans: the first `lengths[i]` positions of row i."""
     import torch
 
     return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]

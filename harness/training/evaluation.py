@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Dev loss (mean over response tokens, nats) and dev score of the weights after `step`; the score is
-    of `part` dev examples, None: of all. `rung_score` is what other trials are compared with, where it
-    is another one."""
+    of `part` dev examples, None: of all. `rung_score` is the score that is compared with other trials,
+    if it differs."""
 
     step: int
     loss: float | None

@@ -1,4 +1,5 @@
-"""In which layout a trained recipe can be handed on: an adapter over the published base, or a whole model."""
+"""The layout in which a trained recipe can be exported: an adapter over the published base, or a whole
+model."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ def is_adapter(recipe: Recipe, folders: Sequence[Path]) -> bool:
 
 
 def why_not(base: Base, stages: Sequence[Weights]) -> str | None:
-    """Why what a recipe trains cannot be handed on to other tools in any layout; None if it can."""
+    """Why a recipe's trained part cannot be exported to other tools in any layout; None if it can."""
     for stage in stages:
         if stage.exported_as == "nothing":
             return f"{stage.name()}: no other tool has a format for it"

@@ -49,7 +49,7 @@ class LocalModel:
 
 
 class ShardedModel(LocalModel):
-    """Trains `network`, a sharded copy of the original, of whose weights every process has a part.
+    """Trains `network`, a sharded copy of the original; every process has a part of its weights.
 
     The original keeps its class and its modules, so that evaluating and saving need not know about sharding;
     it has weights only inside `gathered` and after `settle`.
@@ -125,7 +125,7 @@ def learner(network: Network, settings: TrainingSettings, group: ProcessGroup) -
 
 
 def whole(state: Any, here: bool = True) -> Any:
-    """`state`, nested, with whole tensors in place of parts of them, on the CPU if they were parts.
+    """`state`, nested, with whole tensors in place of sharded ones, on the CPU if they were sharded.
 
     Every process must call this; the processes that do not want them `here` get None instead.
     """
@@ -155,10 +155,10 @@ def _twin(network: Network) -> Network:
 
 
 def _divide(network: Network, mesh: DeviceMesh) -> torch.nn.Module:
-    """Divide the blocks, then what is outside of them; returns a module that computes losses.
+    """Shard the blocks, then everything outside them; return a module that computes losses.
 
-    Losses call parts of a network, not the network, and FSDP2 knows where a pass begins and ends by
-    the outermost module's call: so that is a module around the loss. Gradients are added up, not
+    Losses call parts of a network, not the network, and FSDP2 recognizes the beginning and end of a pass
+    by the outermost module's call, so that module wraps the loss. Gradients are added up, not
     averaged, because a step's loss is divided by the weight of all its tokens.
     """
     import torch
@@ -180,14 +180,14 @@ def _divide(network: Network, mesh: DeviceMesh) -> torch.nn.Module:
     for module in root.modules():
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)
-            # gloo has no operation that adds up and multiplies at once.
+            # gloo has no operation that sums and scales at once.
             module.set_force_sum_reduction_for_comms(True)
     return root
 
 
 def _of_other_types(network: Network) -> Iterator[Layer]:
-    """Modules outside of the blocks that learn in another number format than the rest there does: a
-    float32 head beside a bfloat16 norm. FSDP2 adds gradients up in groups of one format."""
+    """Modules outside the blocks whose trained weights have another number format than the rest there: a
+    float32 head beside a bfloat16 norm. FSDP2 sums gradients in groups of one format."""
     inside = {id(module) for block in blocks(network) for module in block.modules()}
     learned = [
         (module, parameter.dtype)

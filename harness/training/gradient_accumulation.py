@@ -27,8 +27,8 @@ class Gradient:
     """Accumulates the gradient of a step's rows, `micro` rows at a time in each process.
 
     The loss is normalized over all tokens of the step, so the micro-batch size does not change it. If memory
-    runs out, the step restarts with micro-batches of half the size, where one row is too much with activation
-    checkpointing, and adds a note.
+    runs out, the step restarts with micro-batches of half the size, or with activation checkpointing if a
+    single row is too much, and adds a note.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Gradient:
         """Leave the gradient of the mean loss over `rows` in the optimizer and return that loss.
 
         Raises:
-            RunError: memory ran out with a single row, or where processes cannot try again apart.
+            RunError: memory ran out with a single row, or processes cannot retry independently.
         """
         weight = sum(sum(row.weights[1:]) for row in rows)
         while (loss := self._attempt(rows, weight)) is None:
@@ -94,7 +94,7 @@ class Gradient:
         )
 
     def _recompute(self, step: int, longest: int) -> None:
-        """Keep fewer activations of a row that alone is too much."""
+        """Keep fewer activations if a single row is too much."""
         if not self.recomputation.begin():
             remedy = "" if self.recomputation.on else "this network cannot recompute its activations; "
             raise RunError(

@@ -136,7 +136,7 @@ def train(
     with _left_alone(network), quiet(), warnings.catch_warnings():
         # `rollout_func` is marked experimental; the version of trl is part of every run's record.
         warnings.filterwarnings("ignore", message="You are using 'rollout_func'")
-        # trl 1.16 asks transformers 5.23 by the old name.
+        # trl 1.16 passes the old name to transformers 5.23.
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
         try:
             arguments = trl.GRPOConfig(
@@ -162,8 +162,8 @@ def train(
 
 
 def _on_one_device(arguments: TrainingArguments) -> None:
-    """Keep the Trainer from copying the network to every visible GPU (DataParallel), where a pass of our own cache
-    and a quantized network cannot be split."""
+    """Keep the Trainer from copying the network to every visible GPU (DataParallel), where a pass with our
+    own cache and a quantized network cannot be split."""
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1
 

@@ -31,7 +31,7 @@ def _targets(layers: object) -> Mapping[str, object]:
 
 
 def _linear(wanted: object) -> Mapping[str, object]:
-    """Axolotl's `lora_target_linear`; false leaves the layers to what else names them."""
+    """Axolotl's `lora_target_linear`; false leaves the choice of layers to other settings."""
     return {"target_modules": "all-linear"} if wanted is True else {}
 
 
@@ -43,7 +43,7 @@ FOREIGN: Mapping[str, Translate] = {
 IMPLIED: Mapping[str, Translate] = {
     "lora_rank": lambda rank: {"lora_alpha": 2 * rank} if isinstance(rank, int) else {}
 }
-"""LLaMA-Factory's alpha is twice the rank where it is not given."""
+"""LLaMA-Factory's alpha is twice the rank if it is not given."""
 
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 """What configurations call the number of experts."""
@@ -82,7 +82,8 @@ class LowRank(PeftFiles):
 
     def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
         if base.quantized and self.use_dora and any(stage.adapter for stage in earlier):
-            # peft trains one function and answers with another, and nothing can be merged into few bits.
+            # peft trains one function and answers with another, and nothing can be merged into quantized
+            # weights.
             return f"DoRA after another adapter needs that one merged, which rounds base {base.name()}"
         if self.use_dora and (base.quantization("auto") or {}).get("load_in_8bit") and not _on_gpu():
             return f"peft has no DoRA over base {base.name()} on a CPU"
@@ -92,7 +93,7 @@ class LowRank(PeftFiles):
         return reason
 
     def __post_init__(self) -> None:
-        """Names of layers are refused when the recipe is read, not when training starts."""
+        """Bad layer names are refused when the recipe is read, not when training starts."""
         targets = self.target_modules
         for name in targets.split(",") if isinstance(targets, str) else targets:
             if name.strip() not in ("all-linear", "attention") and not LAYER.fullmatch(name.strip()):
@@ -162,7 +163,8 @@ _READ_BY_KERNELS = r".*\.(out_proj|conv1d)"
 
 
 def _left_alone(network: Network) -> str | None:
-    """A regular expression of the layers that get no adapter whatever `target_modules` says; None: of none."""
+    """A regular expression of the layers that never get an adapter, whatever `target_modules` says; None if
+    there are none."""
     from torch import nn
 
     from harness.models.layers.blocks import outside_text
@@ -189,7 +191,7 @@ def attention_layers(network: Network) -> tuple[str, ...]:
     """Names of the linear layers inside the network's attention modules, quantized ones among them.
 
     Raises:
-        ConfigError: the network calls nothing attention.
+        ConfigError: no module of the network is named attention.
     """
     from torch import nn
     from transformers.pytorch_utils import Conv1D

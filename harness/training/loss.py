@@ -1,7 +1,7 @@
 """The loss of the tokens to learn; positions without a loss skip the output layer.
 
 The network's body runs to its last hidden states; the output layer, a matrix as wide as the
-vocabulary, is applied to the positions that have a loss only.
+vocabulary, is applied only to the positions that have a loss.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def hidden_states(network: Network, batch: Batch) -> torch.Tensor:
     """The last hidden states of `batch.ids`: [rows, length, width].
 
     No attention mask is needed: padding is on the right, where causal attention never looks, and
-    transformers keeps packed rows apart by their positions.
+    transformers separates packed rows by their positions.
     """
     import torch
 
@@ -48,7 +48,7 @@ def hidden_states(network: Network, batch: Batch) -> torch.Tensor:
     if batch.prefix is None:
         return of_body(batch.ids)
     if recomputes(network):
-        # A block that is computed again for the gradient would attend as the network does by itself.
+        # A block that is recomputed for the gradient would use the network's own attention.
         whole = torch.cat([batch.prefix.expand(len(batch.rows), -1), batch.ids], dim=1)
         return of_body(whole)[:, batch.prefix.shape[1] :]
     return shared_prefix_attention.hidden_states(network, batch)
@@ -108,7 +108,7 @@ def check_network(network: Network, shared: Batch, whole: Batch) -> bool:
 
 
 def check_packing(network: Network, packed: Batch, whole: Batch) -> bool:
-    """Whether packed rows give this network the logits that the same rows have one by one."""
+    """Whether packed rows give this network the same logits as the rows one by one."""
     import torch
 
     with torch.no_grad():

@@ -9,13 +9,13 @@ from harness.training.settings import TrainingSettings
 FLOOR = 0.1
 """Where `cosine_with_min_lr` ends, as a share of the peak (Hoffmann et al. 2022, section 4.1)."""
 DECAY = 0.2
-"""Share of the steps in which `warmup_stable_decay` comes down (Hägele et al. 2024 advise 10 to 20%)."""
+"""Share of the steps in which `warmup_stable_decay` decays (Hägele et al. 2024 advise 10 to 20%)."""
 
 
 def learning_rate(settings: TrainingSettings, step: int, total: int) -> float:
     """The learning rate of optimizer step `step` (from 0) of `total`.
 
-    Warm-up reaches the peak at its last step and does not begin with a step of rate 0. After it:
+    Warm-up reaches the peak at its last step and does not start with a step of rate 0. After it:
     `linear` and `cosine` fall to just above 0 at the last step; `cosine_with_min_lr` to a tenth of
     the peak (Hoffmann et al. 2022, arXiv:2203.15556); `constant` stays; `inverse_sqrt` falls with the
     root of the step (Vaswani et al. 2017, arXiv:1706.03762); `warmup_stable_decay` stays, and falls

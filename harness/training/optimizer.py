@@ -32,8 +32,8 @@ class Optimizer:
     """AdamW over the trainable parameters.
 
     A bfloat16 weight has 8 bits of precision: an update below 1/256 of it is rounded away, and
-    most late updates are. So parameters of lower precision get a float32 master copy, into
-    which their gradients are added up too; after each step the masters are written back.
+    most late updates are. So parameters of lower precision get a float32 master copy, which
+    also accumulates their gradients; after each step the masters are written back.
     Float32 parameters are their own masters.
     """
 
@@ -123,7 +123,7 @@ class Optimizer:
 def _adam(
     groups: list[dict[str, object]], settings: TrainingSettings, masters: Sequence[torch.nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """The update rule that `optim` names.
+    """The optimizer that `optim` names.
 
     Raises:
         ConfigError: bitsandbytes is not installed, or a paged optimizer is requested without a GPU.

@@ -5,9 +5,9 @@ prompt                the training prompt and the evaluation prompt differ in so
 bos                   a model with a BOS gets none, or two
 eos                   the end of the answer has no loss, so the model never learns to stop
 trained               the trained weights are silently ignored
-merged                the whole model that an export would write answers differently
-adapter               the adapter that an export would write answers differently over the published base
-dropout               an adapter is trained as one function and answers as another
+merged                an exported whole model would answer differently
+adapter               an exported adapter would answer differently over the published base
+dropout               an adapter computes one function in training and another in answering
 neighbors             an answer would depend on the prompts that are computed beside it
 """
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 _UNCHANGED = 1e-6
 _NEIGHBORS = 1e-2
-"""Batches of another size are rounded otherwise in 16 bits; other rotary factors move far more."""
+"""Batches of another size are rounded differently in 16 bits; different rotary factors change logits far
+more."""
 _CANARY_TOKENS = 256
 
 
@@ -76,7 +77,7 @@ def check(
     rows = [to_row(example, model.chat) for example in examples]
     prompts = [_asked(model, request) for request in requests]
     prompts = prompts or [tuple(model.chat.encode(example.messages)) for example in examples]
-    # A learned prompt stands in front of everything, a BOS included, and the base knew none.
+    # A learned prompt comes before everything, including a BOS, and the base had none.
     lead = model.chat.lead
     before = Canary((*lead, *before.ids), before.logits)
     checks = [
@@ -86,7 +87,7 @@ def check(
     ]
     after = _logits(model, before.ids)
     if diverged := check_finite(after):
-        # Whatever is compared with what is not a number differs from it.
+        # Anything compared with NaN differs from it.
         return [*checks, diverged]
     checks += [check_head(model.network) or check_trained(before, after), check_merged(model, before.ids)]
     if adapter is not None and adapters.names(model.network):
@@ -127,7 +128,7 @@ def check_prompt(rows: Sequence[TokenizedExample], prompts: Sequence[tuple[int, 
 
 
 def check_bos(prompts: Sequence[tuple[int, ...]], bos_id: int | None) -> ParityCheck:
-    """Every prompt has exactly one BOS, at its start, where the model has one."""
+    """Every prompt has exactly one BOS, at its start, if the model has one."""
     if bos_id is None:
         return ParityCheck(check="bos", ok=True, detail="the model's prompts begin without a BOS")
     for i, ids in enumerate(prompts):
@@ -151,7 +152,7 @@ def check_eos(rows: Sequence[TokenizedExample], eos_ids: frozenset[int]) -> Pari
 
 
 def check_finite(logits: torch.Tensor) -> ParityCheck | None:
-    """A failed check where logits are no numbers, which is a matter of training alone; None if they are."""
+    """A failed check if logits are not numbers, which only training can cause; None if they are numbers."""
     if bool(logits.isfinite().all()):
         return None
     detail = "logits of a canary prompt are not finite: training diverged; lower learning_rate, or raise warmup_steps"
@@ -159,8 +160,8 @@ def check_finite(logits: torch.Tensor) -> ParityCheck | None:
 
 
 def check_neighbors(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
-    """A short prompt is answered alone as beside a long one, where the network's rotary embedding depends on the length
-    or layers see a learned prefix from near only; no check elsewhere."""
+    """A short prompt gets the same answer alone as beside a long one. Checked only if the network's rotary
+    embedding depends on the length or layers see a learned prefix only from nearby."""
     from harness.engines.engine_for import local
     from harness.models.attention import has_windows
     from harness.models.rotary import switching_length

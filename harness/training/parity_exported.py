@@ -35,7 +35,7 @@ class ParityCheck:
 
 
 def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
-    """The network that `harness export --merged` would write gives the logits that the run's gives."""
+    """The network that `harness export --merged` would write gives the same logits as the run's network."""
     if (reason := _not_whole(model)) is not None:
         return ParityCheck(check="merged", ok=True, detail=reason)
     network = model.network
@@ -61,7 +61,7 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
 
 
 def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Path]) -> ParityCheck:
-    """The adapter that `harness export` would write gives, over the published base, the run's logits.
+    """Over the published base, the adapter that `harness export` would write gives the run's logits.
 
     Args:
         stages: folders of the trained stages, oldest first.
@@ -85,8 +85,8 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
 
 
 def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
-    """Adapters with dropout compute in training what they compute in answering, but for what is dropped; no check
-    where none has dropout."""
+    """Adapters with dropout compute the same in training as in answering, except for what is dropped; no
+    check if none has dropout."""
     from torch import nn
 
     layers = [layer for _, layer in plain_layers.adapted(model.network)]
@@ -115,8 +115,9 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
 def in_float32(network: Network) -> Iterator[None]:
     """The network in float32 while the block runs; quantized layers compute in it, and stay quantized.
 
-    Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than any fault
-    that is looked for. Float32 holds every 16-bit number, so the network comes back bit for bit.
+    Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than the
+    faults that this check looks for. Float32 holds every 16-bit number, so the network comes back bit for
+    bit.
     """
     import torch
 
@@ -145,10 +146,10 @@ def in_float32(network: Network) -> Iterator[None]:
 
 
 def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
-    """Float32 logits on the CPU: of every position for a decoder, else of what comes first.
+    """Float32 logits on the CPU: of every position for a decoder, else of the first output.
 
     Args:
-        mode: whether in training mode; None: as the network is.
+        mode: whether in training mode; None: the network's current mode.
     """
     import torch
 
@@ -177,8 +178,8 @@ def _not_whole(model: LanguageModel) -> str | None:
 
 
 def _compared(name: str, compare: Callable[[str | None], ParityCheck]) -> ParityCheck:
-    """The outcome of a comparison: on the network's device, on the CPU where that is too small for two networks,
-    or a failure where what is exported cannot be loaded at all."""
+    """The outcome of a comparison: on the network's device, on the CPU if the device is too small for two
+    networks, or a failure if the export cannot be loaded at all."""
     from harness.models.layers.out_of_memory import is_out_of_memory, release
 
     for device in (None, "cpu"):
@@ -194,7 +195,7 @@ def _compared(name: str, compare: Callable[[str | None], ParityCheck]) -> Parity
 
 
 def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Mean difference as a share of the spread; infinite where either is not a number."""
+    """Mean difference as a share of the spread; infinite if either is not a number."""
     difference = float((one - other).abs().mean() / one.std())
     return difference if difference == difference else float("inf")
 
@@ -222,7 +223,7 @@ _VOLATILE = {
 
 
 def _changed(model: LanguageModel) -> str:
-    """What of the base under the adapters differs from the published model's files; empty if nothing does."""
+    """How the base under the adapters differs from the published model's files; empty if it does not."""
     from transformers import AutoConfig
 
     from harness.models.source import resolve
@@ -239,7 +240,7 @@ def _changed(model: LanguageModel) -> str:
 
 
 def _changed_weight(network: Network, folder: Path) -> str:
-    """The first adapted layer is compared with the published file's tensor of that name, where there is one."""
+    """The first adapted layer is compared with the published file's tensor of that name, if there is one."""
     from safetensors import safe_open
 
     for path, layer in plain_layers.adapted(network):

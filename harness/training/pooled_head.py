@@ -48,7 +48,7 @@ def attach(network: Network, labels: Sequence[str]) -> None:
     head = PooledHead(replaced.weight.shape[1], labels).to(network.device)
     parent, _, name = path.rpartition(".")
     setattr(network.get_submodule(parent), name, head)
-    # Found under this name as on a decoder, but no second module: the weights have one name.
+    # Found under this name as on a decoder, but not registered as a second module: the weights have one name.
     network.__dict__["answer_head"] = head
     network.config.id2label = dict(enumerate(labels))
     network.config.label2id = {label: i for i, label in enumerate(labels)}

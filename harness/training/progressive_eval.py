@@ -15,9 +15,9 @@ from harness.training.settings import TrainingSettings
 
 @dataclass(frozen=True, kw_only=True)
 class DevScore:
-    """Mean primary score; `part` is of how many dev examples, None: of all.
+    """Mean primary score; `part` is the number of dev examples it covers, None: all.
 
-    `rung` is the mean over the part that belongs to this rung, where `value` is over more: the last
+    `rung` is the mean over the part that belongs to this rung, if `value` is over more: the last
     evaluation is over all of dev, whichever rung it falls on.
     """
 

@@ -32,7 +32,7 @@ def _optimizer(name: object) -> dict[str, object]:
 
 
 def _warmup(share: object) -> dict[str, object]:
-    """A share of all steps, which `warmup_steps` holds where it is below 1.
+    """A share of all steps, which `warmup_steps` holds if it is below 1.
 
     Raises:
         ValueError: 1 or more, which `warmup_steps` would take for a number of steps.
@@ -45,10 +45,10 @@ def _warmup(share: object) -> dict[str, object]:
 
 
 def _packing(wanted: object) -> dict[str, object]:
-    """Packing of another tool is refused: there a batch has so many full sequences, here so many rows.
+    """Packing settings of other tools are refused: their batch size counts full sequences, ours counts rows.
 
     Raises:
-        ValueError: it is wanted.
+        ValueError: packing is requested.
     """
     if wanted is False:
         return {"packing": False}

@@ -1,6 +1,6 @@
 """Rows after a shared prefix, all in one forward pass.
 
-Prefix and rows stand end to end in one sequence, so that every weight is applied once, and has its
+Prefix and rows are laid end to end in one sequence, so that every weight is applied once, and has its
 gradient computed once. Attention keeps the rows apart: each sees the prefix and itself.
 """
 
@@ -81,7 +81,7 @@ AttentionInterface.register(NAME, attend)
 
 
 def _apart(x: Tensor, start: int, rows: int) -> Tensor:
-    """What lies behind `start`, row by row: [1, heads, start + rows · L, size] → [rows, heads, L, size]."""
+    """What follows `start`, row by row: [1, heads, start + rows · L, size] → [rows, heads, L, size]."""
     apart: Tensor = x[0, :, start:].unflatten(1, (rows, -1))
     return apart.transpose(0, 1)
 
@@ -92,7 +92,7 @@ def _behind(x: Tensor, before: int, rows: int) -> Tensor:
 
 
 def _visible(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
-    """Which of `keys` each of the last `queries` sees: [queries, keys], True where it does."""
+    """Which of `keys` each of the last `queries` sees: [queries, keys], True if it does."""
     last = keys - queries
     mask = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)
     return mask if rule.window is None else mask.triu(last - rule.window + 1)
@@ -101,7 +101,7 @@ def _visible(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rule: Rule, dropout: float) -> Tensor:
     """Attention of `query` [B, heads, Q, size] to `key`, `value` [B, key-value heads, K, size]."""
     groups = query.shape[1] // key.shape[1]
-    # Of torch's kernels for a mask, that of the CPU alone knows heads that share keys.
+    # Of torch's kernels that take a mask, only the CPU's supports heads that share keys.
     grouped = groups > 1 and query.device.type == "cpu" and rule.softcap is None
     if groups > 1 and not grouped:
         key, value = (x.repeat_interleave(groups, 1) for x in (key, value))

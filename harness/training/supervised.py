@@ -1,4 +1,4 @@
-"""Base class of the weights kinds that learn answers by next-token loss; a kind says only which parameters
+"""Base class of the weights kinds that learn answers by next-token loss; a kind only says which parameters
 are trained."""
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from harness.core.values import TrainingExample
 class TokenizedExample:
     """One sequence to learn. `weights[i]` is the loss weight of predicting `ids[i]`.
 
-    Weights go by position, never by token id: where pad equals EOS, a mask by id would hide
+    Weights go by position, never by token id: if pad equals EOS, a mask by id would hide
     the EOS of the answer, and the model would never learn to stop.
     """
 

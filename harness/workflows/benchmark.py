@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Where results are kept, and what is benchmarked; `say` is told about progress."""
+    """Where results are kept, and what is benchmarked; `say` receives progress messages."""
 
     results: Path
     targets: tuple[Target, ...]
@@ -100,7 +100,7 @@ def take(work: Work, files: Sequence[Path]) -> tuple[BenchmarkRecord, ...]:
     """Import lm-eval's results, into the history of the one target named, or of lm-eval's model.
 
     Raises:
-        ConfigError: several targets, or a file that is none of lm-eval's.
+        ConfigError: several targets, or a file that is not lm-eval's.
     """
     if files and len(work.targets) > 1:
         raise ConfigError("results of lm-eval belong to one run or model", remedy="name one with --import")
@@ -139,7 +139,7 @@ def run(
 
 
 def stored(work: Work) -> tuple[Measured, ...]:
-    """What is known of the targets already."""
+    """What is already known about the targets."""
     measured = []
     for target in work.targets:
         rows = tuple(result_files.latest(result_files.read(target.folder)).values())

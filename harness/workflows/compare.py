@@ -14,7 +14,7 @@ from harness.workflows.options.compare import CompareOptions
 
 @dataclass(frozen=True, kw_only=True)
 class RunDifference:
-    """The paired difference, and what is known of what each run forgot."""
+    """The paired difference, and what is known about what each run forgot."""
 
     pair: RunPair
     forgetting: tuple[Forgetting, ...]

@@ -38,7 +38,7 @@ class TestScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """The best and the default recipe on test, and what dev had promised of the best."""
+    """The best and the default recipe on test, and what dev had promised for the best."""
 
     runs: tuple[str, ...]
     test: tuple[TestScore, ...]
@@ -71,7 +71,8 @@ def confirm(
     progress: Progress,
     report: Path | None,
 ) -> Confirmation:
-    """Train the best and the default on `seeds` seeds, score both on test, and say what dev had promised."""
+    """Train the best and the default on `seeds` seeds, score both on test, and report what dev had
+    promised."""
     default = replace(plan.default(), name=str(plan.recipe["name"]))
     name = f"{name}_found" if name == default.name else name
     tuned = plan.space().apply(best.params, name=name)
@@ -108,7 +109,7 @@ def confirm(
 
 
 def dev_score(results: Path, best: TrialRecord) -> DevScore | None:
-    """The best trial's mean on dev with its 95 % interval, which does not know that it was chosen."""
+    """The best trial's mean on dev with its 95 % interval, which ignores that it was chosen as the best."""
     import numpy as np
 
     from harness.evidence.stats import clusters, seeds

@@ -61,11 +61,11 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
     """What to know before relying on the triage."""
     held_out: int = 0
-    """How many of the examples are of train, because dev has too few; no probe is shown them."""
+    """How many of the examples come from train, because dev has too few; no probe is shown them."""
 
     @property
     def asked(self) -> str:
-        """How many examples it rests on, and which."""
+        """How many examples the triage rests on, and which."""
         of_dev = self.triage.n - self.held_out
         if not self.held_out:
             return f"{of_dev} dev {'example' if of_dev == 1 else 'examples'}"
@@ -87,7 +87,7 @@ class Diagnosis:
 
 
 def probes(task: Task) -> dict[str, Recipe]:
-    """The probes that make sense for a task: no retrieval without a corpus, no gold without ids."""
+    """The probes that make sense for a task: no retrieval without a corpus, no gold retrieval without ids."""
     chosen = {name: recipes.load(recipe) for name, recipe in PROBES.items()}
     if of_task(task, chosen["constrained"]):
         del chosen["constrained"]
@@ -136,7 +136,7 @@ def run_probes(
 
     Args:
         named: the task as the user named it.
-        held_out: ids of dev examples that stand in train's file.
+        held_out: ids of dev examples that come from train's file.
 
     Raises:
         RunError: a probe could not be run, with its error.
@@ -193,13 +193,13 @@ def run_probes(
 
 
 def _probes_of(asked: Sequence[str]) -> list[str]:
-    """The probes that recipes ask, in their order."""
+    """The probes that recipes answer, in the recipes' order."""
     probe_of = {recipe: probe for probe, recipe in PROBES.items()}
     return [probe_of[name] for name in asked]
 
 
 def _needed(triage: Triage) -> tuple[str, ...]:
-    """What would make a triage over too few examples one to rely on."""
+    """What would make a triage over too few examples reliable."""
     if triage.n >= FEW:
         return ()
     more = FEW - triage.n
@@ -220,8 +220,8 @@ def _tried(results: Path, task: str, model: str) -> list[str]:
 def with_enough_dev(task: Task) -> tuple[Task, frozenset[str]]:
     """The task with a dev split that a triage can rest on, and the ids of what was held out of train for it.
 
-    Without dev that is a fifth of train, or more up to `FEW` examples. A dev split of fewer is filled up where that
-    takes no more than half of train; else the triage says that it rests on too few.
+    Without dev that is a fifth of train, or more up to `FEW` examples. A smaller dev split is filled up if
+    that takes no more than half of train; else the triage says that it rests on too few examples.
     """
     dev, train = task.splits.get("dev", ()), task.splits.get("train", ())
     half = len(train) // 2
@@ -236,7 +236,7 @@ def with_enough_dev(task: Task) -> tuple[Task, frozenset[str]]:
 
 def on_training_data(task: Task, count: int | None = None) -> Task:
     """A copy of a task that is probed on `count` examples of train (a fifth of it): a seeded sample, labels in
-    proportion and groups whole, because the end of a file may be all of one label."""
+    proportion and groups whole, because the end of a file may hold a single label."""
     train = task.splits["train"]
     dev = sample_groups(train, max(len(train) // 5, 1) if count is None else count)
     held_out = {example.id for example in dev}

@@ -35,7 +35,7 @@ def from_options(options: EstimateOptions) -> JsonObject:
                 remedy="name a hub id, or a folder with a config.json",
             )
         return requirements.rule(requirements.parameters(parameters), BYTES[options.dtype])
-    with notices.captured(Path(os.devnull)):  # nothing is loaded, so what libraries miss does not matter
+    with notices.captured(Path(os.devnull)):  # nothing is loaded, so missing libraries do not matter
         return _of_a_model(options)
 
 

@@ -1,4 +1,4 @@
-"""`harness export`: from a finished run to a folder that somebody else can serve."""
+"""`harness export`: from a finished run to a folder that can be served elsewhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Exported:
 
 
 def from_options(options: ExportOptions) -> Exported:
-    """All that `harness export` does; `export` says what it raises."""
+    """All that `harness export` does; see `export` for what it raises."""
     return export(
         options.results_path, options.run, Path(options.folder), merged=options.merged, task=options.task
     )
@@ -53,7 +53,7 @@ def from_options(options: ExportOptions) -> Exported:
 def export(
     results: Path, run: str, folder: Path, *, merged: bool = False, task: str | None = None
 ) -> Exported:
-    """Write a finished run to `folder`, whole or not at all.
+    """Write a finished run to `folder`, completely or not at all.
 
     Raises:
         ConfigError: no such run, one that did not finish, a folder that is not empty, a task that has
@@ -90,7 +90,7 @@ def export(
 
 
 def check_new(folder: Path) -> None:
-    """Refuse a folder that the export could not take the place of."""
+    """Refuse a folder that the export could not replace."""
     try:
         is_taken = folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir())))
     except OSError as error:
@@ -134,7 +134,7 @@ def _write_texts(draft: Path, described: Mapping[str, object], recipe: Mapping[s
 
 
 def _write_manifest(draft: Path, record: RunRecord) -> None:
-    """Digests of everything else, so that a copy can be checked; and which run it was."""
+    """Digests of everything else, so that a copy can be checked; and the run's identity."""
     files: Sequence[Path] = sorted(path for path in draft.rglob("*") if path.is_file())
     digests = {str(path.relative_to(draft)): file_digest(path) for path in files}
     head = {name: record.raw[name] for name in ("id", "key", "seed", "model", "task")}
@@ -144,7 +144,7 @@ def _write_manifest(draft: Path, record: RunRecord) -> None:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """A draft beside `folder` that takes its place when nothing went wrong."""
+    """A draft beside `folder` that takes its place if nothing went wrong."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from harness.tasks.init import Made
 
 _KEYS = ({"messages"}, {"input", "preferred_output"}, {"prompt", "completion"}, {"input", "ideal"})
-"""Keys of a line of such a file, any of these sets."""
+"""Keys of a line of such a file: any one of these sets."""
 TASKS = Path("tasks")
 """Where task folders are kept, as for `harness init`."""
 
 
 def recognizes(file: Path) -> bool:
-    """Whether the first line is a labelled row, and no tool's answer."""
+    """Whether the first line is a labeled row, not a tool's answer."""
     if file.suffix != ".jsonl":
         return False
     try:
@@ -34,7 +34,7 @@ def make(file: Path, name: str | None) -> Made:
     """The task folder of a finetuning file.
 
     Raises:
-        ConfigError: rows that no task can be made of.
+        ConfigError: rows that no task can be made from.
     """
     from harness.tasks.init import Wish, init
 
@@ -46,7 +46,7 @@ def make(file: Path, name: str | None) -> Made:
 
 
 def _target(file: Path) -> str | None:
-    """The answers of a samples file of OpenAI Evals; of other files `init` knows them."""
+    """The field with the answers in a samples file of OpenAI Evals; in other files `init` finds it."""
     with file.open("rb") as stream:
         return "ideal" if set(json.loads(stream.readline())) == {"input", "ideal"} else None
 

@@ -1,7 +1,8 @@
 """The first `harness run` of a new task: as much as two CPU cores do in minutes with the bundled model.
 
-The whole of a task is often hours on a CPU, which nobody wants to learn by waiting. Before any model is loaded, the time is
-reckoned from the lengths of prompts at a fixed speed; `harness run` measures its machine and says what it expects there.
+A whole task often takes hours on a CPU, which a user should not learn by waiting. Before any model is loaded,
+the time is computed from the lengths of prompts at a fixed speed; `harness run` measures its machine and
+prints its own estimate.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 from harness.tasks.prompt_size import PromptSize
 
 PARAMETERS = 134.5e6
-"""Of the bundled model."""
+"""Parameters of the bundled model."""
 SPEED = 80e9
-"""Operations a second of two quiet CPU cores in training: `make demo` does 62·10¹² of them in 11.5 minutes."""
+"""Operations a second of two otherwise idle CPU cores in training: `make demo` does 62·10¹² of them in 11.5
+minutes."""
 DECODING = 0.25
-"""Share of that speed when answers are written token by token."""
+"""Share of that speed that is reached when answers are written token by token."""
 EPOCHS, BATCH, SHOTS, DEV = 3, 8, 8, 32
 """Defaults of training (`training/settings.py`) and of few-shot prompts."""
 FORWARD = 2.0
@@ -27,10 +29,10 @@ gradients of the weights under them."""
 ALONE = TRAINING[:1]
 """LoRA alone."""
 FEW_RECIPES = ("zero_shot", "few_shot", "lora")
-"""Where prompts are so long that three trainings are too many for a first look."""
+"""Used if prompts are so long that three trainings are too many for a first look."""
 
 MINUTES = 18.0
-"""That a first look may take."""
+"""The time that a first look may take."""
 EXAMPLES = 20
 """Test examples of a first look."""
 LABELS = (100, 50, 25)
@@ -39,14 +41,14 @@ LABELS = (100, 50, 25)
 
 @dataclass(frozen=True, kw_only=True)
 class FirstRun:
-    """A first look at a task; None is all there are."""
+    """A first look at a task; None means all there are."""
 
     limit: int | None
     labels: int | None
     recipes: tuple[str, ...]
-    """Those to name; empty for all that fit."""
+    """Recipes to name; empty for all that fit."""
     minutes: float
-    """On two quiet cores."""
+    """On two otherwise idle cores."""
 
     def command(self, handle: str) -> str:
         """What to type; `handle` is what `harness run` takes as the task."""
@@ -64,12 +66,12 @@ class FirstRun:
 
 
 def first_run(size: PromptSize, train: int, test: int) -> FirstRun:
-    """As many labels as a first look has time for; of very long prompts, LoRA stands for all finetunes.
+    """As many labels as a first look has time for; with very long prompts, LoRA stands for all finetunes.
 
     Args:
         size: how long prompts and answers are.
         train: labeled examples in the train split.
-        test: examples in the test split; all are asked where that is hardly more than a sample.
+        test: examples in the test split; all are asked if that is hardly more than a sample.
     """
     limit = EXAMPLES if test > 2 * EXAMPLES else None
     asked = min(test, limit or test)
@@ -89,7 +91,7 @@ def first_run(size: PromptSize, train: int, test: int) -> FirstRun:
 def minutes(size: PromptSize, labels: int, asked: int, trained: tuple[float, ...] = TRAINING) -> float:
     """Minutes for zero-shot, few-shot and the finetunes whose operations are `trained`."""
     shots = min(SHOTS, labels) * (size.own + size.answer)
-    # Zero-shot twice: held to the format, too.
+    # Zero-shot counts twice: it also runs constrained to the format.
     prompted = 2 * _answers(size, asked) + _answers(size, asked, shots)
     batches = -(-labels * EPOCHS // BATCH) if labels else 0
     tokens = batches * (size.shared + BATCH * (size.own + size.answer))

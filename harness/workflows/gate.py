@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def from_options(options: GateOptions) -> Gate:
-    """`judged`, and the files that were asked for.
+    """`judged`, and the requested files.
 
     Raises:
         ConfigError: as `gate_run`, or a file that cannot be written.
@@ -36,7 +36,7 @@ def from_options(options: GateOptions) -> Gate:
 
 
 def write(options: GateOptions, outcome: Gate) -> None:
-    """The files that were asked for."""
+    """The requested files."""
     if options.junit is not None:
         write_text(Path(options.junit), junit.document(outcome))
     if options.markdown is not None:
@@ -56,11 +56,11 @@ def judged(options: GateOptions) -> Gate:
 def gate_run(options: GateOptions) -> Gate:
     """Judge a run against a pin; `aa` reruns measure the noise floor first.
 
-    Both sides are scored as the task file says now: a run from its stored answers, a pin where its run is
+    Both sides are scored as the task file says now: a run from its stored answers, a pin if its run is
     still in the results folder.
 
     Raises:
-        ConfigError: no such run, pin or task, other data or scoring, or rules that are none.
+        ConfigError: no such run, pin or task, other data or scoring, or malformed rules.
         RunError: the run itself, or a rerun, failed.
     """
     from harness.tasks.load import load
@@ -100,7 +100,8 @@ def gate_run(options: GateOptions) -> Gate:
 
 
 def _imported(options: GateOptions, pinned: Snapshot) -> Gate:
-    """Another tool's run against a pin of one: there is no task file, and nothing to rerun or to score again."""
+    """Another tool's run against a pin of another tool's run: there is no task file, and nothing to rerun or
+    rescore."""
     if options.aa is not None:
         raise ConfigError("another tool's run cannot be repeated here", remedy="omit --aa")
     return judge(
@@ -113,7 +114,8 @@ def _imported(options: GateOptions, pinned: Snapshot) -> Gate:
 
 
 def scored_now(results: Path, run: Snapshot, task: Task) -> tuple[Snapshot, tuple[str, ...]]:
-    """A run as the task file scores it now, from its stored answers, and a sentence where that is another way."""
+    """A run as the task file scores it now, from its stored answers, and a sentence if that differs from
+    before."""
     now = describe_task(task)
     unlike = [i for i in likeness.scored(run.head.task, now, [s.name() for s in task.scorers]) if i.known]
     if run.head.task.name != task.name or not unlike:
@@ -128,13 +130,14 @@ def _rescored(what: str, unlike: Sequence[likeness.Unlike]) -> str:
 
 
 def _scored_otherwise(pinned: Snapshot, run: Snapshot) -> list[likeness.Unlike]:
-    """In what a pin says that it was scored otherwise than a run is now, whether or not its run was scored again since."""
+    """In which respects a pin records another scoring than the run's current one, even if its run was scored
+    again since."""
     scorers = [item.name for item in run.head.task.scorers]
     return [item for item in likeness.scored(pinned.head.task, run.head.task, scorers) if item.known]
 
 
 def _pinned_run(results: Path, pinned: Snapshot) -> Snapshot | None:
-    """The run that was pinned, where its folder still holds the pinned answers."""
+    """The run that was pinned, if its folder still holds the pinned answers."""
     try:
         run = pins.of_run(results, pinned.head.id)
     except ConfigError:
@@ -144,7 +147,7 @@ def _pinned_run(results: Path, pinned: Snapshot) -> Snapshot | None:
 
 
 def _require_done(results: Path, run: str) -> None:
-    """A run that failed is an execution error, not a mistake of whoever gates it."""
+    """A run that failed is an execution error, not a mistake of the user who gates it."""
     folder = ResultsFolder(results).find_run(run)
     record = folder.record()
     if record is None:

@@ -1,6 +1,7 @@
-"""Another tool's answers beside our own runs of the same task: matched to its test examples, and scored as it scores.
+"""Another tool's answers beside our own runs of the same task: matched to its test examples, and scored by
+its scorers.
 
-The tool's own scores are not used: two scores stand beside each other only where one scorer gave both.
+The tool's own scores are not used: two scores are shown beside each other only if one scorer gave both.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ NOT_ASKED = "not in the log"
 
 
 class Questions:
-    """The test examples of a task by what they ask."""
+    """The test examples of a task, by what they ask."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self._by_text: dict[str, list[Example]] = {}
@@ -41,7 +42,7 @@ class Questions:
             self._by_text.setdefault(_question(example), []).append(example)
 
     def find(self, sample: ForeignSample) -> tuple[list[Example], str]:
-        """The examples that a sample may be, in the file's order, and why there is none.
+        """The examples that a sample may match, in the file's order, and the reason if there is none.
 
         What is asked is the whole prompt, a column of the data set's row, or, last, the only example whose question
         ends the prompt.
@@ -66,7 +67,7 @@ def _question(example: Example) -> str:
 
 
 def _texts(sample: ForeignSample) -> Iterator[str]:
-    """What a sample may be asking, as one text each."""
+    """The texts that a sample may be asking about, one string each."""
     for row in (sample.document, sample.input):
         values = [value for value in (row or {}).values() if isinstance(value, str)]
         yield from map(normalized, values)
@@ -76,7 +77,7 @@ def _texts(sample: ForeignSample) -> Iterator[str]:
 
 
 def _targets(sample: ForeignSample) -> Iterator[str]:
-    """What a sample may want: its target, and the choice that it numbers."""
+    """What a sample's target may be: the target itself, and the choice that it numbers."""
     target = as_text(sample.target)
     yield normalized(target)
     choices = sample.conditions.split("\x1e")

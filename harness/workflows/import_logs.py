@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
-    """What an import left: runs, pairings, verdicts, and what to know of them."""
+    """The results of an import: runs, pairings, verdicts, and notes on them."""
 
     records: tuple[RunRecord, ...]
     pairings: tuple[Pairing, ...]
@@ -49,7 +49,7 @@ class ImportResult:
 
 
 def from_options(options: ImportOptions) -> ImportResult:
-    """Import the logs, decide per task, and write one report; without `verdict` the runs are in the store, and no more.
+    """Import the logs, decide per task, and write one report; without `verdict` the runs are only stored.
 
     Raises:
         ConfigError: a file that cannot be read, a metric that not all logs have, or logs of which no example can be
@@ -75,7 +75,7 @@ def from_options(options: ImportOptions) -> ImportResult:
 
 
 def _renamed(options: ImportOptions) -> list[ForeignLog]:
-    """The logs of all files, under the names that were asked for."""
+    """The logs of all files, under the requested names."""
     names = repeated(options.name)
     if names and len(names) != len(options.paths):
         raise ConfigError(
@@ -140,8 +140,8 @@ def _is_one_system(logs: Sequence[ForeignLog]) -> bool:
 
 
 def _stored(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:
-    """Runs of the same task that are there already, where the logs need them: to say what their ids ask, or to be
-    compared with."""
+    """Existing runs of the same task, if the logs need them: to tell what their ids ask, or to be compared
+    with."""
     if _is_one_system(logs) or not all(map(imported.shows_content, logs)):
         return stored_logs.of_task(results, logs)
     return []
@@ -155,7 +155,7 @@ def _paired_with_stored(
 
 
 def _of_stored(drafts: Sequence[LogDraft], stored: Sequence[StoredLog], choice: Choice) -> Iterator[str]:
-    """What keeps stored runs from being compared with what was imported now."""
+    """Why stored runs are not compared with what was imported now."""
     for log in stored:
         system, file = log.log.system, log.record.imported.file if log.record.imported else ""
         if log.record.task.primary != choice.primary:
@@ -171,7 +171,7 @@ def _of_stored(drafts: Sequence[LogDraft], stored: Sequence[StoredLog], choice: 
 
 
 def _several(drafts: Sequence[LogDraft]) -> Iterator[str]:
-    """What to know of systems that stand in several logs of a task, and of the task's versions.
+    """What to know about systems that appear in several logs of a task, and about the task's versions.
 
     Raises:
         ConfigError: logs of one system that share no example: parts of a log, or of several tasks.
@@ -214,7 +214,8 @@ def _of_one_system(system: str, drafts: Sequence[LogDraft]) -> str:
 def _uncompared(
     drafts: Mapping[str, Sequence[LogDraft]], partners: Mapping[str, Sequence[StoredLog]]
 ) -> Iterator[str]:
-    """Which tasks one of several systems answered alone, so that they are in the store and in no comparison."""
+    """Which tasks only one of several systems answered, so that they are in the store but in no
+    comparison."""
     systems = {draft.log.system for own in drafts.values() for draft in own}
     alone: dict[str, list[str]] = {}
     for task, own in drafts.items():
@@ -230,7 +231,7 @@ def _counted(now: Callable[[str], None], task: str, count: int) -> None:
 
 
 def _notes(drafts: Iterable[LogDraft]) -> list[str]:
-    """What to know of each log, said once where it is true of several."""
+    """What to know about each log, said once if it is true of several."""
     notes = [f"{draft.log.system}, {draft.log.task}: {note}" for draft in drafts for note in _of(draft)]
     return list(dict.fromkeys(notes))
 
@@ -278,7 +279,8 @@ def _one_name(across: Pairing) -> str:
 
 
 def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bool) -> ImportResult:
-    """With the verdicts over what was imported, and over what was before where it came `alone`. The report has those of our own runs by themselves as well."""
+    """With the verdicts over what was imported, and, if it came `alone`, over earlier imports too. The report
+    also has the verdicts over our own runs by themselves."""
     from harness.results import run_scores
 
     ids = list(

@@ -1,4 +1,4 @@
-"""The report of runs that are there, in one or several formats."""
+"""The report of existing runs, in one or several formats."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Report:
 
 
 def from_options(options: ReportOptions) -> Report:
-    """All that `harness report` does; what is left out is said on stderr as it goes.
+    """All that `harness report` does; what is left out is reported on stderr along the way.
 
     Raises:
         ConfigError: no such run or format, or a file that cannot be written.

@@ -47,12 +47,12 @@ class RunSession:
     note: str = ""
     """What is reported about an earlier report that holds more and is kept."""
     warnings: tuple[str, ...] = ()
-    """What cannot be had as it was asked for, and what is wrong with the tasks' rows, as `harness validate` says
-    it."""
+    """What cannot be provided as requested, and what is wrong with the tasks' rows, in the words of `harness
+    validate`."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
     early: tuple[str, ...] = ()
-    """What was not asked and not trained, because the verdict was sure; empty where all was."""
+    """What was not asked and not trained, because the verdict was sure; empty if everything was."""
     tuning: TuningRecord | None = None
     """What `--tune` found; the runs are the champions'."""
 
@@ -152,7 +152,7 @@ def _refuse_without_tune(settings: ExperimentSettings) -> None:
 def _refuse_fresh(options: RunOptions) -> None:
     """
     Raises:
-        ConfigError: `--fresh` would run the champions again, and none of the trials that chose them.
+        ConfigError: `--fresh` would run the champions again, but not the trials that chose them.
     """
     if options.fresh:
         raise ConfigError(
@@ -211,7 +211,7 @@ def run(
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
-    constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it, too.
+    constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it too.
     ran = run_all.run(
         experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh
     )
@@ -254,7 +254,7 @@ def run(
 
 
 def _warnings(tasks: Iterable[Task]) -> tuple[str, ...]:
-    """What `harness validate` warns of, for each task that is run."""
+    """What `harness validate` warns about, for each task that is run."""
     warnings = []
     for task in {task.name: task for task in tasks}.values():
         with working(f"checking the rows of {task.name}"):

@@ -20,7 +20,7 @@ from harness.workflows.so_far import SoFar
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """The cells that ran, what came of them, and what was left out on the way."""
+    """The cells that ran, their outcome, and what was left out on the way."""
 
     outcome: Outcome
     cells: tuple[Cell, ...]
@@ -81,11 +81,11 @@ def run(
 
 
 def check(settings: ExperimentSettings, *, fresh: bool) -> None:
-    """Stopping early is for the question which recipe to use.
+    """Check that stopping early suits the experiment: it answers only which recipe to use.
 
     Raises:
-        ConfigError: `--stop-when-sure` with a label curve, which needs all answers; `--fresh`, which would answer each round anew; or
-            `--frugal`, which has an order of its own.
+        ConfigError: `--stop-when-sure` with a label curve, which needs all answers; with `--fresh`, which would
+            answer each round again; or with `--frugal`, which has an order of its own.
     """
     if not settings.stop_when_sure:
         return

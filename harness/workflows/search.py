@@ -103,7 +103,7 @@ def make_plan(options: SearchOptions) -> StudyConfig:
 
 
 def _priced(money: float | None, prices: Path | None) -> Prices:
-    """The user's prices; a budget of money needs some that a trial can cost."""
+    """The user's prices; a budget of money needs a price for something that a trial uses."""
     rates = Prices() if prices is None else load_prices(prices)
     if money is None:
         return rates
@@ -127,11 +127,11 @@ def search(
     say: Callable[[str], None] = lambda text: say(text, error=True),
     confirm: Callable[[float], bool] = lambda _: True,
 ) -> SearchResult:
-    """Run trials until the budget is spent. The first, of the defaults, is run alone: where nothing like
-    it was ever run, it makes the rough estimate a better one.
+    """Run trials until the budget is spent. The first, with the defaults, is run alone: if nothing like
+    it was ever run, it improves the rough estimate.
 
     Args:
-        confirm: asked with the seconds that the trials will take, before the first, and again where the
+        confirm: asked with the seconds that the trials will take, before the first, and again if the
             first shows that they take longer; False stops.
 
     Raises:
@@ -181,8 +181,8 @@ def search(
 
 
 def _until_all_end(loop: Loop, say: Callable[[str], None]) -> None:
-    """Run trials, and wait for those that other processes run: the best may be among them. What a process
-    that dies leaves behind is tried again here."""
+    """Run trials, and wait for those that other processes run: the best may be among them. Trials left by
+    a process that died are tried again here."""
     loop.run()
     if others := loop.elsewhere():
         say(f"waiting for trial {', '.join(str(t.number) for t in others)} of another process")
@@ -224,7 +224,7 @@ def _earlier(plan: StudyConfig, study: str) -> list[dict[str, JsonValue]]:
 
 
 def _index(results: Path) -> None:
-    """Bring runs and trials into DuckDB; a locked index is no reason to lose a search."""
+    """Bring runs and trials into DuckDB; a locked index must not lose a search."""
     from harness.results.database.ingest import sync
 
     try:

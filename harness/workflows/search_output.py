@@ -25,7 +25,8 @@ LONG = 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSummary:
-    """A search, the file of the recipe that it chose, and how that did on test (None: not asked)."""
+    """A search, the file of the recipe that it chose, and that recipe's result on test (None: not asked
+    for)."""
 
     result: SearchResult
     recipe_file: Path
@@ -80,7 +81,7 @@ def to_stderr(text: str) -> None:
 
 
 def ask(seconds: float) -> bool:
-    """Whether to go on; never asked when nobody is at the terminal."""
+    """Whether to go on; never asked without an interactive terminal."""
     import typer
 
     if seconds < LONG or not sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""The verdict over prompts while retrieval and training go on, and over both while training does."""
+"""The verdict over prompts while retrieval and training are running, and over both while training is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from harness.runner.progress import Progress
 
 
 class SoFar:
-    """Says the verdict each time that all cells of a kind have ended, the cheapest kind first, while others go on."""
+    """Prints the verdict each time all cells of a kind have ended, the cheapest kind first, while others
+    continue."""
 
     def __init__(self, cells: Sequence[Cell], results: Path, progress: Progress) -> None:
         self._cells, self._results, self._progress = tuple(cells), results, progress

@@ -81,7 +81,7 @@ def _search(
     done: dict[str, ArmResult],
     faults: dict[str, str],
 ) -> None:
-    """Search one arm; what fails is said, and the other arms go on."""
+    """Search one arm; a failure is reported, and the other arms continue."""
     try:
         done[arm.name] = ArmSearch(
             arm=arm,
@@ -101,7 +101,7 @@ def _search(
 def _composed(plan: Plan, done: Mapping[str, ArmResult]) -> list[Arm]:
     prompt, finetune = done.get("prompt"), done.get("finetune")
     if prompt is None or finetune is None:
-        return []  # its search failed, which was said
+        return []  # its search failed, which was reported
     return arms.composed(prompt.champion, finetune.champion, finetune.best.run_id, plan.setting.results)
 
 
@@ -139,7 +139,7 @@ def _met(
     progress: Progress,
     executor: Executor | None,
 ) -> Tuned:
-    """Defaults and tuned recipes asked once on test; of each family the champion on dev goes on."""
+    """Defaults and tuned recipes asked once on test; each family's champion on dev goes on."""
     results = plan.setting.results
     winners: dict[str, ArmResult] = {}
     for result in done.values():

@@ -104,7 +104,7 @@ def planned(experiment: Experiment, results: Path) -> Plan:
 def _require_one(experiment: Experiment) -> None:
     """
     Raises:
-        ConfigError: several tasks, models or label counts, which would each need a budget of their own.
+        ConfigError: several tasks, models or label counts, each of which would need a budget of its own.
     """
     counts = {"tasks": experiment.tasks, "models": experiment.models, "numbers of labels": experiment.labels}
     for what, given in counts.items():
@@ -116,10 +116,11 @@ def _require_one(experiment: Experiment) -> None:
 
 
 def _with_proposer(plan: Plan, named: str | None) -> Plan:
-    """The plan with a proposer that was asked once; without one where the model itself is no help.
+    """The plan with a proposer that was asked once; without one if the model itself is not useful as a
+    proposer.
 
     Raises:
-        ConfigError: the proposer that the user named does not answer, or with nothing usable.
+        ConfigError: the proposer that the user named does not answer, or gives nothing usable.
     """
     spec = named or plan.setting.model
     refuse_in_model(spec)

@@ -53,7 +53,7 @@ def from_options(options: UpgradeOptions) -> Upgrade:
 
     Raises:
         ConfigError: an unknown task, recipe or model.
-        RunError: a run failed that is not merely a trained part that does not fit.
+        RunError: a run failed for a reason other than a trained part that does not fit.
     """
     experiment = run_workflow.experiment(
         RunOptions(
@@ -80,7 +80,7 @@ def upgrade(
 
     Raises:
         ConfigError: an unknown task or model.
-        RunError: a run failed that is not merely a trained part that does not fit.
+        RunError: a run failed for a reason other than a trained part that does not fit.
     """
     replays = []
     for recipe in experiment.recipes:
@@ -105,7 +105,7 @@ def upgrade(
 
 
 def _stale(cells: Cells) -> list[str]:
-    """Which runs today's libraries did not make, or not whole."""
+    """Which runs were made by other libraries than today's, wholly or in part."""
     sides = [side for side in vars(cells).values() if isinstance(side, Snapshot)]
     heads = [side.head.changed(id=side.name) for side in sides]
     notes = [[*again.stale(head), likeness.made_in_parts(head)] for head in heads]

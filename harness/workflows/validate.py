@@ -1,4 +1,4 @@
-"""Whether a task is fit to be run, and what a model sees of it."""
+"""Whether a task can be run, and what a model sees of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live page of an experiment that is at work, was interrupted, or has ended."""
+"""The live page of an experiment that is running, was interrupted, or has ended."""
 
 from __future__ import annotations
 

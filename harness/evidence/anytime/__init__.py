@@ -1,1 +1,1 @@
-"""Evidence that may be looked at after every example: order of asking, e-processes, confidence sequences."""
+"""Evidence that may be checked after every example: order of asking, e-processes, confidence sequences."""

@@ -1,6 +1,6 @@
 """The normal mixture: evidence over many graded scores, at a cost that does not grow with a grid of stakes.
 
-It needs enough units for the central limit theorem, so nothing is said before `BURN_IN` of them. One-sided
+It needs enough units for the central limit theorem, so it says nothing before `BURN_IN` of them. One-sided
 normal mixture: Howard, Ramdas, McAuliffe and Sekhon 2021, "Time-uniform, nonparametric, nonasymptotic confidence
 sequences", Ann. Statist. 49; with the variance estimated: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024,
 "Time-uniform central limit theory and asymptotic confidence sequences", Ann. Statist. 52.
@@ -14,13 +14,13 @@ from scipy import special
 from harness.evidence.stats.resampling import Floats
 
 BURN_IN = 200
-"""Units before which nothing is said."""
+"""Number of units before which the method says nothing."""
 MANY = 1_000
-"""Planned units from which on graded scores are judged this way."""
+"""Number of planned units from which graded scores are judged this way."""
 _SHARPEST = 60.0
 """The variance of a sum at which the sequence is narrowest: some 600 differences with a standard deviation of 0.3."""
 _LOG_ERRORS = 8.0
-"""Twice the log of 1/α that it is tuned for."""
+"""Twice the log of the 1/α that it is tuned for."""
 
 
 def log_evidence(totals: Floats, sizes: Floats, mean: Floats) -> Floats:

@@ -1,9 +1,9 @@
 """Betting against "the mean is at most m": the wealth is evidence that holds whenever one looks.
 
-A player starts with 1 and stakes a share of the wealth on every difference being above m. If the mean is at most m,
-no strategy gains on average, and by Ville's inequality the wealth ever reaches 1/α with probability α at most.
-The means that the wealth refutes at that level are left out of a confidence sequence, which holds at all
-times together. The wealth here is the average over a grid of stakes.
+A player starts with a wealth of 1 and bets a share of it on every difference being above m. If the mean is at
+most m, no strategy gains on average, and by Ville's inequality the wealth ever reaches 1/α with probability
+at most α. The means that the wealth refutes at that level are left out of a confidence sequence, which holds
+at all times together. The wealth here is the average over a grid of stakes.
 Sources: Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables by betting", JRSS B 86;
 Ville 1939.
 """
@@ -16,7 +16,8 @@ from scipy import special
 from harness.evidence.stats.resampling import Floats
 
 STAKES = np.concatenate([np.geomspace(0.02, 0.5, 10), [0.62, 0.74, 0.84, 0.91, 0.96]])
-"""Shares of the most that may be staked: small ones find small differences, large ones need few examples."""
+"""Shares of the largest stake that is allowed: small ones find small differences, large ones need few
+examples."""
 
 
 def log_wealth(totals: Floats, sizes: Floats, mean: Floats) -> Floats:

@@ -1,8 +1,8 @@
-"""What may be claimed of recipes whose answering stopped once the verdict was sure.
+"""What may be claimed about recipes whose answering stopped once the verdict was sure.
 
-The moment to stop was chosen by looking at the answers, so the intervals of a fixed number of examples do not hold.
-Confidence sequences do, and so do claims by e-Holm. `ERROR` of the 5 % is theirs, and what is left of it is the
-fixed-n verdict's (`stats.simultaneous.TOGETHER`), so that claims of either sort hold together at 95 %.
+The moment to stop was chosen by looking at the answers, so intervals for a fixed number of examples are not
+valid. Confidence sequences are, and so are claims by e-Holm. `ERROR` of the 5 % is for them, and the rest is
+for the fixed-n verdict (`stats.simultaneous.TOGETHER`), so that claims of both kinds hold together at 95 %.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.evidence.stats.resampling import Floats
 ERROR = 0.02
 """Chance that any claim made while looking is wrong, at any look."""
 _JUST_ABOVE = 1e-9
-"""The end of an interval that e-Holm keeps off 0."""
+"""The end of an interval that e-Holm keeps away from 0."""
 
 
 class Answered(Protocol):
@@ -49,7 +49,7 @@ class Answered(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """A pair of which at least one side was not asked everything: its differences in the order of asking."""
+    """A pair in which at least one side was not asked everything: its differences in the order of asking."""
 
     ids: tuple[str, ...]
     groups: tuple[str | None, ...]
@@ -67,20 +67,21 @@ class Stopped:
         return sequence(self.differences, self.clusters, places, many=many)
 
     def allowance(self, pairs: int) -> float:
-        """What another training may change, at half of the error; 0 where nothing was trained."""
+        """How much training again may change the difference, at half of the error; 0 if nothing was
+        trained."""
         if self.training_se is None:
             return 0.0
         return t_quantile(1 - ERROR / 4 / pairs, self.training_df) * self.training_se
 
     @property
     def error(self) -> float:
-        """The error left for the draw of examples."""
+        """The error left for the sampling of examples."""
         return ERROR if self.training_se is None else ERROR / 2
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Ends of a pair's interval, its p-value at any time, and that over all pairs."""
+    """Ends of a pair's interval, its anytime-valid p-value, and that p-value adjusted over all pairs."""
 
     low: float
     high: float
@@ -93,20 +94,20 @@ def claims(pairs: Several[Stopped], of: int) -> list[Claim]:
     """What is known of each pair, all together at `1 - ERROR`.
 
     Args:
-        pairs: the pairs to judge so.
+        pairs: the pairs to judge this way.
         of: how many pairs the verdict has.
     """
     if not pairs:
         return []
-    # Pairs that are judged otherwise, or not at all yet, have shown nothing: an e-value of 1.
+    # Pairs that are judged in another way, or not yet, contribute no evidence: an e-value of 1.
     logs = np.zeros((max(len(pair.sequence.totals) for pair in pairs), 2 * of))
     for i, pair in enumerate(pairs):
-        # Training is allowed for by betting against a difference that it explains.
+        # To allow for training noise, bet against a difference that it could explain.
         more, units = min(pair.allowance(of), 0.999), len(pair.sequence.totals)
         logs[:units, 2 * i] = pair.sequence.log_evidence(more)
         logs[:units, 2 * i + 1] = pair.sequence.log_evidence(-more, below=True)
         logs[units:, 2 * i : 2 * i + 2] = logs[units - 1, 2 * i : 2 * i + 2]
-    # Averages of the evidence of one moment are evidence; those of each one's best moment are not.
+    # An average of evidence at one moment is evidence; an average of each one's best moment is not.
     adjusted = e_holm(logs).max(axis=0)
     logs = logs.max(axis=0)
     return [
@@ -131,7 +132,7 @@ def _claim(pair: Stopped, of: int, logs: Floats, adjusted: Floats) -> Claim:
 
 
 def _p(logs: Floats, *, halved: bool = True) -> float:
-    """The p-value of a pair's two sides: 1/e, twice that where the sides were not adjusted yet."""
+    """The p-value of a pair's two sides: 1/e, or twice that if the sides were not adjusted yet."""
     return min(1.0, (2.0 if halved else 1.0) * math.exp(-float(logs.max())))
 
 

@@ -1,8 +1,8 @@
 """The random order in which examples are asked, fixed by a seed and nothing else.
 
 An example's place follows from its id alone, so that every recipe is asked in the same order, a longer
-beginning contains every shorter one, and whoever reads the answers later finds the order again. Examples of one
-group stand together: the group is what evidence is counted by.
+prefix contains every shorter one, and a later reader of the answers can recover the order. Examples of one
+group stay together: evidence is counted by group.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from harness.core.keys import digest
 
 SEED = 0
-"""One order for all commands, so that every recipe, seed and later run is asked alike."""
+"""One order for all commands, so that every recipe, seed and later run is asked in the same order."""
 
 
 def order(ids: Sequence[str], groups: Sequence[str | None], seed: int = SEED) -> list[int]:
@@ -25,7 +25,7 @@ def order(ids: Sequence[str], groups: Sequence[str | None], seed: int = SEED) ->
 def beginning(
     ids: Sequence[str], groups: Sequence[str | None], count: int, seed: int = SEED
 ) -> frozenset[str]:
-    """Ids of the first `count` examples in that order, and of what else is in the last one's group."""
+    """Ids of the first `count` examples in that order, and of the rest of the last one's group."""
     ordered = order(ids, groups, seed)
     if not 0 < count < len(ordered):
         return frozenset(ids if count else ())

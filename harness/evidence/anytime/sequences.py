@@ -15,7 +15,7 @@ from harness.evidence.stats.resampling import Floats
 
 Process = Callable[[Floats, Floats, Floats], Floats]
 _HALVINGS = 22
-"""Steps of the search for an end: a millionth of a point."""
+"""Steps of the search for an end of the interval: precise to a millionth of a point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Sequence:
     totals: Floats
     sizes: Floats
     many: bool = False
-    """Whether so many graded scores are planned that the asymptotic method is used; decided before any is seen."""
+    """Whether enough graded scores are planned for the asymptotic method; decided before any is seen."""
 
     @property
     def method(self) -> str:
@@ -41,10 +41,11 @@ class Sequence:
         return self._process(sign * self.totals[:, None], self.sizes, np.array([sign * mean]))[:, 0]
 
     def interval(self, error: float) -> tuple[float, float]:
-        """The means that were never refuted: they hold the truth at all times together, but for `error`."""
+        """The means that were never refuted: they contain the truth at all times together, except with
+        probability `error`."""
         low = self._end(self.totals, error / 2)
         high = self._end(-self.totals, error / 2)
-        # The two ends cross only where the error has happened.
+        # The two ends cross only if that error has happened.
         middle = self.mean
         return min(low, middle), max(-high, middle)
 
@@ -72,7 +73,7 @@ def sequence(differences: Floats, clusters: by_cluster.Codes, places: Floats, *,
     Args:
         differences: per example, in [-1, 1]: (n,).
         clusters: which group each belongs to: (n,).
-        places: where each stands in the order of asking: (n,).
+        places: the position of each in the order of asking: (n,).
         many: see `Sequence.many`.
     """
     totals = by_cluster.sums(differences, clusters)[:, 0]

@@ -1,7 +1,7 @@
 """Inspect's logs: `.eval` archives, and `.json` as `inspect log convert` writes them.
 
-Each epoch is a repeat. Scores are those of the samples; what a reducer made of the epochs is not read, so that reduced
-and raw scores are never mixed. A sample with an error has no score, in that epoch alone.
+Each epoch is a repeat. Scores are those of the samples; a reducer's values over the epochs are not read, so
+that reduced and raw scores are never mixed. A sample with an error has no score in that epoch only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _SETTINGS = (
 
 @dataclass(frozen=True, kw_only=True)
 class InspectEval(LogFormat):
-    """Sample ids are ints and texts, equal only as text; without ids they are 1…n by order, also after a shuffle."""
+    """Sample ids are ints and texts, equal only as text; without ids they are 1…n by order, even after a
+    shuffle."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
         if file.suffix == ".eval":
@@ -132,7 +133,7 @@ def _entries(scorer: str, value: JsonValue) -> list[str]:
 
 
 def _header(file: Path, members: archive.Archive) -> JsonObject:
-    """What the log says of itself; a log that was being written has only its start."""
+    """What the log says about itself; a log that is still being written has only its start."""
     for name in ("header.json", "_journal/start.json"):
         if name in members.names:
             header = object_of(json_files.parsed(members.read(name), file, name))
@@ -204,12 +205,13 @@ def _content(given: JsonValue) -> str:
 
 
 def _shown(part: JsonObject) -> str:
-    """An image, sound or file by its content: two examples that ask the same of different ones are two."""
+    """An image, sound or file by its content: two examples with the same question about different files are
+    distinct."""
     return f"[{part.get('type')} {digest(part)[:12]}]"
 
 
 def _attached(text: str | None, attachments: JsonObject) -> str | None:
-    """The text with what it refers to put in its place."""
+    """The text with each reference replaced by what it refers to."""
     if text is None or _ATTACHMENT not in text:
         return text
     for name, content in attachments.items():

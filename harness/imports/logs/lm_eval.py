@@ -1,7 +1,7 @@
 """lm-eval's `results_*.json` with the `samples_*.jsonl` beside it, as `--output_path` and `--log_samples` write them.
 
-A samples file has one block of lines per filter: the same documents once more, with the scores of another filter. They
-become further scores of the same answers. Of several repeats in a line lm-eval scores the first.
+A samples file has one block of lines per filter: the same documents again, with the scores of another filter.
+They become further scores of the same answers. Of several repeats in a line lm-eval scores the first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.imports.scores import lower_is_better
 
 @dataclass(frozen=True, kw_only=True)
 class LmEval(LogFormat):
-    """`doc_id` is no document: after `--samples` out of order it is another one's."""
+    """`doc_id` does not identify a document: after `--samples` out of order it belongs to another one."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
         if file.suffix == ".jsonl":
@@ -96,7 +96,7 @@ def _reported(output: Output, task: str) -> Iterator[tuple[Metric, str, str]]:
 
 
 def _named(samples: Path) -> Iterator[tuple[Metric, str, str]]:
-    """What the lines themselves name, where there is no results file."""
+    """What the lines themselves say, if there is no results file."""
     named: dict[tuple[str, str], None] = {}
     for line in json_files.records(samples, lm_eval_lines.Fields):
         named |= {(str(field), str(line.filter)): None for field in json_files.list_of(line.metrics)}

@@ -1,6 +1,7 @@
 """The lines that OpenAI Evals' `LocalRecorder` writes: a `spec`, a `final_report`, then events in any order.
 
-`sample_id` is a line number of the samples file and names no content: the prompt is in the `sampling` event.
+`sample_id` is a line number of the samples file and does not identify content: the prompt is in the
+`sampling` event.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ METRICS = {"correct": "accuracy", "score": "score", "f1_score": "f1_score"}
 
 @dataclass
 class _Events:
-    """What is known of one sample."""
+    """What is known about one sample."""
 
     prompt: JsonValue = None
     sampled: JsonValue = None
@@ -71,7 +72,7 @@ class OpenaiEvals(LogFormat):
 
 
 def _lines(file: Path) -> Iterator[tuple[str, JsonObject]]:
-    """Each line with its run: the one that it names, else that of the latest spec."""
+    """Each line with its run: the one it names, else that of the latest spec."""
     latest: JsonValue = None
     for _, line in json_files.lines(file):
         latest = object_of(line.get("spec")).get("run_id") or latest
@@ -80,7 +81,7 @@ def _lines(file: Path) -> Iterator[tuple[str, JsonObject]]:
 
 @dataclass
 class _Run:
-    """What a file says of one of its runs: a recorder that is given the same path again appends."""
+    """What a file says about one of its runs: a recorder that is given the same path again appends."""
 
     spec: JsonObject = field(default_factory=dict)
     report: JsonObject = field(default_factory=dict)
@@ -117,7 +118,8 @@ def _moment(text: str | None) -> str | None:
 
 
 def _samples(file: Path, run_id: str) -> Iterator[ForeignSample]:
-    """One sample per `sample_id` of a run, in the order of the samples file; of several scores of one the mean."""
+    """One sample per `sample_id` of a run, in the order of the samples file; several scores of one sample are
+    averaged."""
     known: dict[str, _Events] = {}
     for id_, line in _lines(file):
         if line.get("sample_id") is None or id_ != run_id:
@@ -152,7 +154,7 @@ def _add(sample: _Events, kind: str, data: JsonObject) -> None:
 
 
 def _by_line(id_: str) -> tuple[str, int, str]:
-    """`toy.dev.10` comes after `toy.dev.2`."""
+    """Sorts `toy.dev.10` after `toy.dev.2`."""
     split, _, line = id_.rpartition(".")
     return (split, int(line), "") if line.isdigit() and len(line) < 19 else (id_, 0, id_)
 

@@ -1,7 +1,9 @@
-"""promptfoo's results as `json` and `jsonl`; its CSV is refused, for it keeps the last prompt's status alone.
+"""promptfoo's results as `json` and `jsonl`; its CSV is refused because it keeps only the last prompt's
+status.
 
-Each prompt × provider is a system. A test is its variables, description and assertions: `testIdx` is counted after
-filters, values of a list and repeats. Results of one system that share a test are its repeats.
+Each prompt × provider is a system. A test is its variables, description and assertions: `testIdx` counts
+after filters, list values and repeats have been expanded. Results of one system that share a test are its
+repeats.
 """
 
 from __future__ import annotations
@@ -24,13 +26,13 @@ from harness.imports.scores import number
 
 KNOWN_VERSIONS = (3,)
 FAILED_ASSERTION, FAILED_CALL = 1, 2
-"""Values of `failureReason`; 0 with `success` false is an answer that is empty."""
+"""Values of `failureReason`; 0 with `success` false is an empty answer."""
 Row = JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promptfoo(LogFormat):
-    """`pass` and `score` are two things: weight 0 never fails, and a threshold passes what scores .5."""
+    """`pass` and `score` are two things: weight 0 never fails, and a threshold can pass a score of 0.5."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
         if file.suffix == ".csv":
@@ -102,7 +104,7 @@ def _notes(results: JsonObject) -> Iterator[str]:
 
 
 def _names(systems: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
-    """The provider, the prompt's label where there are several prompts, and a number where both are the same."""
+    """The provider, the prompt's label if there are several prompts, and a number if both are the same."""
     prompts = {prompt for _, prompt, _ in systems}
     plain = {key: f"{key[0]} · {_short(key[1])}" if len(prompts) > 1 else key[0] for key in systems}
     counts = Counter(plain.values())
@@ -142,7 +144,7 @@ def _samples(rows: Sequence[Row], repeats: int | None) -> Iterator[ForeignSample
 
 
 def _test(row: Row) -> str:
-    """What makes two results one test's."""
+    """What two results of one test have in common."""
     case = object_of(row.get("testCase"))
     parts: list[JsonValue] = [
         row.get("vars"),
@@ -178,7 +180,8 @@ def _sample(row: Row, repeat: int) -> ForeignSample:
 
 
 def _error(row: Row) -> str:
-    """Why there is no answer to score; a failed assertion is an answer. Its score of 0 says nothing."""
+    """Why there is no answer to score; a failed assertion is an answer. The score of 0 of an unanswered test
+    means nothing."""
     if row.get("success") is True:
         return ""
     reason, message = row.get("failureReason"), text_of(row.get("error"))

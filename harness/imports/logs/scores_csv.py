@@ -1,6 +1,7 @@
-"""A table of scores: `id, model, score`, and where there are any `prompt`, `target`, `answer`, `task`, `repeat`, `error`.
+"""A table of scores: `id, model, score`, and optionally `prompt`, `target`, `answer`, `task`, `repeat`,
+`error`.
 
-Without a column of prompts the id is all that says which example it is.
+Without a prompt column, only the id identifies the example.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ COLUMNS = {
     "repeat": ("repeat", "epoch", "seed"),
     "error": ("error",),
 }
-"""What a column holds → the names it may have."""
+"""What a column holds → the names that it may have."""
 NEEDED = ("model", "score")
 _DECIMAL = re.compile(r"-?\d+\.0")
 Row = dict[str, str]
@@ -81,7 +82,7 @@ def _delimiter(text: str) -> str:
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:
-    """What is held → in which column."""
+    """What is held → the column that holds it."""
     names = [name.strip().lower() for name in header]
     known = {what: [names.index(n) for n in accepted if n in names] for what, accepted in COLUMNS.items()}
     return {what: places[0] for what, places in known.items() if places}
@@ -108,8 +109,8 @@ def _rows(file: Path) -> Iterator[Numbered]:
 
 
 def _with_plain_ids(rows: Sequence[Numbered]) -> Iterator[Numbered]:
-    """The rows with their ids as the tools write them: where every id ends with ".0", a table's program made numbers
-    of them."""
+    """The rows with their ids as the tools write them: if every id ends with ".0", a spreadsheet program
+    turned them into numbers."""
     ids = [row["id"].strip() for _, row in rows if "id" in row]
     decimal = bool(ids) and all(_DECIMAL.fullmatch(id_) for id_ in ids)
     for line, row in rows:
@@ -123,7 +124,7 @@ def _metric(row: Row) -> str:
 
 
 def _samples(file: Path, rows: Sequence[Numbered]) -> Iterator[ForeignSample]:
-    """One sample per example and repeat; an example that stands there twice for one metric is refused."""
+    """One sample per example and repeat; an example that appears twice for one metric is refused."""
     merged: dict[tuple[str, str, str], tuple[Row, dict[str, float | None]]] = {}
     for line, row in rows:
         key = (row.get("id", ""), row.get("prompt", ""), row.get("repeat", ""))

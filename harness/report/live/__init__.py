@@ -1,1 +1,1 @@
-"""The live page: the report of a command while it is at work, on this machine alone."""
+"""The live page: the report of a command while it runs, on this machine only."""

@@ -1,4 +1,5 @@
-"""The server of `harness run --open`: serves while the command is at work, and for as long as a tab is open after it."""
+"""The server of `harness run --open`: serves while the command runs, and then for as long as a tab is
+open."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from harness.report.live.server import LiveServer
 from harness.report.live.watch import Watch
 
 LINGER = 10.0
-"""Seconds without a tab, after the command has gone, before the server ends."""
+"""Seconds without a tab, after the command has ended, before the server stops."""
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
 
 
 def _end(server: LiveServer) -> None:
-    """Wait for the end of the pipe, which is the command's, and then until nobody has listened for a while."""
+    """Wait until the command's end of the pipe closes, and then until no page has listened for a while."""
     sys.stdin.read()
     alone = 0.0
     while alone < LINGER:

@@ -16,11 +16,12 @@ from harness.core.terminal import say
 
 NEEDED = ("starlette", "uvicorn")
 _CHILDREN: list[subprocess.Popen[bytes]] = []
-"""Servers that this process began. They end by themselves, some seconds after it and the last tab have gone."""
+"""Servers that this process started. They stop by themselves, some seconds after the process and the last tab
+are gone."""
 
 
 def check() -> None:
-    """Refuse before any work is done what could not be shown.
+    """Refuse, before any work is done, if the page could not be shown.
 
     Raises:
         ConfigError: a package of the live page is missing.
@@ -34,10 +35,10 @@ def check() -> None:
 
 
 def beside(results: Path, name: str) -> str:
-    """Begin a server in a process of its own, show its page, and return the address.
+    """Start a server in a process of its own, show its page, and return the address.
 
-    The socket listens before the process is up, so the browser may ask at once. The token goes through a pipe: what
-    stands in a command line, any user of the machine may read.
+    The socket listens before the process is up, so the browser may ask at once. The token goes through a pipe
+    because any user of the machine can read a command line.
     """
     from harness.report.live import server
 
@@ -56,7 +57,7 @@ def beside(results: Path, name: str) -> str:
     )
     assert child.stdin is not None
     child.stdin.write(f"{token}\n".encode())
-    child.stdin.flush()  # and stays open: its end tells the child that this process has gone
+    child.stdin.flush()  # and stays open: its closing tells the child that this process has ended
     _CHILDREN.append(child)
     address = server.address(listening.getsockname()[1], token)
     listening.close()
@@ -65,20 +66,21 @@ def beside(results: Path, name: str) -> str:
 
 
 def announce(address: str) -> None:
-    """Say where the page is, and open it where there is a screen."""
+    """Print the page's address, and open it if there is a screen."""
     say(f"live page: {address} (this machine only; the address is the key)", error=True)
     if _has_screen():
         webbrowser.open(_detour(address).as_uri())
 
 
 def _has_screen() -> bool:
-    """Without one, `webbrowser` would take the terminal for a browser in text."""
+    """Without a screen, `webbrowser` would run a text browser in the terminal."""
     on_screen = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in on_screen)
 
 
 def _detour(address: str) -> Path:
-    """A file, for this user alone, that leads to the address: a browser's command line is for all to read."""
+    """A file, readable by this user only, that leads to the address: any user can read a browser's command
+    line."""
     handle, name = tempfile.mkstemp(prefix="harness-live-", suffix=".html")
     target = escape(address, quote=True)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -1,4 +1,5 @@
-"""The page around the report so far: what every cell does, loss, answers as they come, the verdict with its intervals."""
+"""The page around the report so far: what every cell is doing, loss, answers as they arrive, the verdict with
+its intervals."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def _css() -> str:
 
 
 def live(name: str) -> str:
-    """The page of an experiment at work."""
+    """The page of a running experiment."""
     return str(report_page.html(PAGE, name=name, css=Markup(_css()), js=Markup(_asset("live.js"))))
 
 
@@ -66,6 +67,7 @@ def live_policy() -> str:
 
 
 def report_policy() -> str:
-    """Of a report that the harness wrote: also where a file of others claims to be one, no other script runs."""
+    """The policy for a report that the harness wrote: even if a foreign file claims to be one, no other
+    script runs."""
     own = report_page.policy(report_page.asset("css"), report_page.asset("js"))
     return f"{own}; frame-ancestors 'self'"

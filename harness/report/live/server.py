@@ -1,7 +1,8 @@
 """A small server on loopback: the live page, its events, and two requests that it may make.
 
-Whoever has the token sees everything, whoever has not sees nothing: the token is the first part of every path. A
-name that is not this machine's is refused, too, so that no page of others reaches it by way of a name server.
+A client with the token sees everything, one without it sees nothing: the token is the first part of every
+path. A host name that is not this machine's is refused too, so that no foreign page reaches the server by DNS
+rebinding.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from harness.results import live
 
 HOST = "127.0.0.1"
 EVERY = 0.25
-"""Seconds between two looks for something new to send."""
+"""Seconds between two checks for something new to send."""
 KEEP_ALIVE = 10.0
-"""Seconds after which a line is sent even if nothing is new, so that a tab that has gone is noticed."""
+"""Seconds after which a line is sent even if nothing is new, so that a closed tab is noticed."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -39,7 +40,8 @@ HEADERS = {
 
 
 def bind(port: int = 0) -> socket.socket:
-    """A socket on loopback that listens already: who asks before the server is up waits instead of failing."""
+    """A loopback socket that already listens: a client that connects before the server is up waits instead of
+    failing."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -61,7 +63,7 @@ def address(port: int, token: str) -> str:
 
 @dataclass
 class LiveServer:
-    """Serves what `watch` sees; `tabs` is how many pages listen now."""
+    """Serves what `watch` sees; `tabs` is the number of pages that are listening."""
 
     watch: Watch
     token: str
@@ -112,7 +114,7 @@ class LiveServer:
         return StreamingResponse(self._messages(), media_type="text/event-stream", headers=HEADERS)
 
     async def _messages(self) -> AsyncIterator[str]:
-        """A snapshot at once, then one whenever something changed."""
+        """A snapshot immediately, then one whenever something changes."""
         sent, quiet = -1, 0.0
         self.tabs += 1
         try:
@@ -136,7 +138,7 @@ class LiveServer:
         return self._ask(None)
 
     def _ask(self, cell: str | None) -> Response:
-        """Leave a request for the worker of one cell, or of all that have not ended."""
+        """Leave a request for the worker of one cell, or of all cells that have not ended."""
         run = live.read(self.watch.results, self.watch.name)
         cells = [] if run is None or not run.at_work else [one.id for one in run.cells if not one.result]
         chosen = [one for one in cells if cell in (None, one)]
@@ -148,7 +150,7 @@ class LiveServer:
 
 
 class _Guard:
-    """Refuses whoever lacks the token, and every other host's name, before anything is looked at."""
+    """Refuses any request without the token or with another host's name before anything else is examined."""
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self._app, self._token = app, token.encode()

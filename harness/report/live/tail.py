@@ -16,9 +16,9 @@ SHOWN = 8
 LONGEST = 400
 """Characters of one answer."""
 READ = 1 << 18
-"""Bytes of a file's end that are read."""
+"""Bytes that are read from a file's end."""
 MOST_POINTS = 200
-"""Steps of one curve; more are thinned."""
+"""Steps of one curve; longer ones are thinned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def latest(runs: Sequence[tuple[str, RunFolder]]) -> tuple[Answer, ...]:
 
 
 def curve(name: str, run: RunFolder) -> Curve | None:
-    """The loss of a run's training so far; None where nothing was trained."""
+    """The loss of a run's training so far; None if nothing was trained."""
     try:
         steps = run.train_steps()
     except (OSError, ValueError, TypeError, ConfigError):
@@ -65,7 +65,7 @@ def curve(name: str, run: RunFolder) -> Curve | None:
 
 
 def _last_lines(run: RunFolder) -> list[bytes]:
-    """The last whole lines, as far as the end that is read reaches."""
+    """The last whole lines within the part of the file that is read."""
     with guarded.of_results(run.samples).open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - READ))

@@ -1,4 +1,5 @@
-"""What the live page shows, read from the results folder: the same for a run of another process, or of yesterday."""
+"""What the live page shows, read from the results folder, so it also works for a run of another process or of
+yesterday."""
 
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ from harness.results.live import LiveRun
 from harness.runner.states import ENDED, in_words
 
 POLL = 0.4
-"""Seconds between two looks at the folder."""
+"""Seconds between two checks of the folder."""
 REBUILT = 4.0
-"""Seconds between two reports at least; one that took long to build waits ten times as long."""
+"""Minimum number of seconds between two reports; after a slow build the wait is ten times its duration."""
 NOT_YET = ("incomplete",)
-"""Sections that say of a run at work that it was interrupted."""
+"""Sections that would report a running run as interrupted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class VerdictSoFar:
 
 @dataclass(frozen=True, kw_only=True)
 class CellShown:
-    """A cell in words for people."""
+    """A cell in words."""
 
     id: str
     name: str
@@ -66,7 +67,8 @@ class CellShown:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """All that the page needs; `report` counts the reports so far, and `final` says that the file is there."""
+    """All that the page needs; `report` counts the reports so far, and `final` says that the report's file
+    exists."""
 
     name: str
     state: str
@@ -81,7 +83,8 @@ class Snapshot:
 
 @dataclass
 class Watch:
-    """Looks at one experiment from a thread of its own; `json` is the latest snapshot, `version` counts changes."""
+    """Watches one experiment from a thread of its own; `json` is the latest snapshot, `version` counts
+    changes."""
 
     results: Path
     name: str
@@ -113,12 +116,12 @@ class Watch:
             self.look()
 
     def look(self) -> None:
-        """Read what changed; a file that cannot be read now is read at the next look."""
+        """Read what changed; a file that cannot be read now is read at the next check."""
         run = live.read(self.results, self.name) or LiveRun(name=self.name)
         try:
             self._rebuild(run)
         except (OSError, ValueError, KeyError, HarnessError):
-            self._built = time.monotonic()  # a run folder in the middle of a change
+            self._built = time.monotonic()  # a run folder that is being changed
         self.final = _final(run)
         text = finite_json(asdict(self._snapshot(run)), compact=True)
         if text != self.json:
@@ -143,13 +146,13 @@ class Watch:
         )
 
     def _rebuild(self, run: LiveRun) -> None:
-        """The verdict and the report over the runs that have come to an end, where there are other ones than before."""
+        """The verdict and the report over the finished runs, if these have changed."""
         if time.monotonic() - self._built < max(REBUILT, 10 * self._took) and self._built:
             return
         folders = [ResultsFolder(self.results).run(cell.id) for cell in run.cells]
         ended = [folder for folder in folders if folder.answered() is not None]
         known = tuple((f.path.name, (f.path / "run.json").stat().st_mtime_ns) for f in ended)
-        if known == self._known or len(known) < len(self._known):  # a next round of a run has begun
+        if known == self._known or len(known) < len(self._known):  # the next round of a run has begun
             return
         clock = time.monotonic()
         verdicts = run_scores.verdicts([folder.path for folder in ended])
@@ -162,7 +165,7 @@ class Watch:
 
 
 def _final(run: LiveRun) -> Path | None:
-    """The report's file, once the command has come to its end."""
+    """The report's file, once the command has ended."""
     from harness.report import index
 
     if run.at_work or not run.report:

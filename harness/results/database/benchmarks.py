@@ -1,4 +1,4 @@
-"""Benchmark results as they lie on disk, for whoever reads them; `harness.benchmarks` writes them.
+"""Benchmark results as they are on disk, for all readers; `harness.benchmarks` writes them.
 
     <folder>/benchmarks.jsonl                              one line per task and metric
     <folder>/benchmarks/<evaluation>/samples_<task>.jsonl  one line per document, as lm-eval writes them
@@ -23,13 +23,13 @@ from harness.results.records.benchmark import BenchmarkRecord
 from harness.results.run_files import JsonLine, read_rows
 
 FOLDER = "benchmarks"
-"""Of a results folder: untrained models. Of such a model's folder, and of a run's: evaluations."""
+"""In a results folder: untrained models. In such a model's folder, and in a run's: evaluations."""
 FILE = "benchmarks.jsonl"
 TABLES = ("benchmarks", "benchmark_samples")
 
 
 def rows(folder: Path, problems: list[str]) -> list[BenchmarkRecord]:
-    """What was measured, oldest first; of one measured twice in the same way, the last."""
+    """What was measured, oldest first; the last one of those measured twice in the same way."""
     latest: dict[tuple[str | None, str, str], BenchmarkRecord] = {}
     for line in read_rows(folder / FILE, problems):
         if "task" not in line or "metric" not in line:
@@ -45,9 +45,10 @@ def rows(folder: Path, problems: list[str]) -> list[BenchmarkRecord]:
 
 def values(folder: Path, row: BenchmarkRecord) -> dict[str, float]:
     """Per document, the value of a row's metric. A document is named by its prompt and target (`imports.content`), so
-    that another order of documents or columns, or another template, pairs nothing that was not asked alike.
+    that with another order of documents or columns, or another template, only documents with the same prompt
+    are paired.
 
-    Empty where there are no samples, for metrics that are not a number per document, and where the numbers do not
+    Empty if there are no samples, for metrics that are not a number per document, and if the numbers do not
     average to the row's value: those are something else, such as log-likelihoods behind a perplexity.
     """
     metric, _, kept = row.metric.partition(",")
@@ -69,7 +70,7 @@ def _averages_to(numbers: Collection[float], value: float | None) -> bool:
 
 
 def place_of(folder: Path, row: BenchmarkRecord) -> Path:
-    """The folder of the evaluation that a row belongs to; a name that leads elsewhere is that of no evaluation."""
+    """The folder of the evaluation that a row belongs to; a name that leads out of it names no evaluation."""
     return folder / FOLDER / (row.folder if Path(row.folder).name == row.folder else "")
 
 
@@ -97,7 +98,7 @@ def source(folder: Path) -> str:
 
 
 def stale(store: Store, results: Path) -> list[Path]:
-    """Folders of models that the store does not have as they are; empty where none changed."""
+    """Folders of models whose current state is not in the store; empty if none changed."""
     known = {row["folder"]: row["source"] for row in store.rows("SELECT * FROM benchmark_folders")}
     folders = model_folders(results)
     changed = any(known.get(folder.name) != source(folder) for folder in folders)
@@ -105,7 +106,7 @@ def stale(store: Store, results: Path) -> list[Path]:
 
 
 def forget(store: Store) -> None:
-    """Drop what belongs to no run."""
+    """Drop the rows that belong to no run."""
     for table in TABLES:
         store.execute(f"DELETE FROM {table} WHERE run_id IS NULL")
     store.execute("DELETE FROM benchmark_folders")

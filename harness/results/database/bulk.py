@@ -1,8 +1,9 @@
-"""Many answers at once: a `samples.jsonl` that is in order is read by DuckDB itself.
+"""Many answers at once: a well-formed `samples.jsonl` is read by DuckDB itself.
 
-What is odd in any way (a line cut off, an example twice, the value NaN, another type) is left to the row by
-row reading, which says what is wrong and takes the rest; a test holds the two to the same tables. What the
-answers say is not odd: a text with the word NaN, or with half a character, is read as fast as any other.
+A file that is odd in any way (a truncated line, a duplicate example, the value NaN, a wrong type) is left to
+the row-by-row reader, which reports what is wrong and takes the rest; a test checks that both give the same
+tables. The contents of answers are never odd: a text with the word NaN, or with a lone surrogate, is read as
+fast as any other.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import duckdb
 from harness.results.database.store import Store
 
 SMALLEST = 1_000_000
-"""Bytes: below, starting another DuckDB takes longer than it saves."""
+"""File size in bytes below which starting another DuckDB takes longer than it saves."""
 MEMORY = "1GB"
-"""What is beyond it goes to a temporary folder beside the database."""
+"""Data beyond it goes to a temporary folder beside the database."""
 CHUNK = 1 << 20
 PER_THREAD = 64 << 20
 """Bytes of a file for which one more thread saves time; below, threads only cost processor time."""
@@ -28,7 +29,8 @@ _HEX = rb"[0-9a-fA-F]{2}"
 _ESCAPE = re.compile(
     rb"\\(\\*)(?:u[dD][89abAB]" + _HEX + rb"(\\u[dD][c-fC-F]" + _HEX + rb")|u[dD][89a-fA-F]" + _HEX + rb")"
 )
-"""A whole character in two escapes, or half of one, with all backslashes before it: an even number are text."""
+"""A surrogate pair in two escapes, or a lone one, with all backslashes before it: an even number of them is
+text."""
 _REPLACEMENT = rb"\ufffd"
 
 _PARSE = "STRUCT(status VARCHAR, reason VARCHAR, path VARCHAR, value JSON)"
@@ -76,7 +78,8 @@ def load(store: Store, run_id: str, path: Path) -> int | None:
 
 class Reader:
     """Reads one file after another into a database in memory that is attached to the store, over a connection
-    of its own: a file that it refuses breaks no transaction of the store, and no row passes through Python.
+    of its own: a file that it refuses does not break a transaction of the store, and no row passes through
+    Python.
     """
 
     def __init__(self, store: Store) -> None:
@@ -100,7 +103,8 @@ class Reader:
             return None
         connection = self._connected()
         self._use_threads(path.stat().st_size)
-        # A new database each time: within a transaction the store sees an attached one as it first met it.
+        # A new database each time: within a transaction the store sees an attached one in the state in which
+        # it first read it.
         self._files += 1
         scratch = f"answers_{self._files}"
         connection.execute(f"ATTACH ':memory:' AS {scratch}")
@@ -128,7 +132,8 @@ class Reader:
         self._connected().execute(f"SET threads = {threads}")
 
     def _read(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path, lines: int) -> bool:
-        """Make the table of a file's answers; whether each line is one, and nothing in them is odd."""
+        """Make the table of a file's answers; return whether every line is an answer and nothing in them is
+        odd."""
         try:
             self._create(connection, answers, path)
             counts = f"SELECT count(*), count(sample_id), count(DISTINCT sample_id) FROM {answers}"
@@ -140,7 +145,7 @@ class Reader:
             return False
 
     def _create(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path) -> None:
-        """Once more where halves of characters are why the file is refused."""
+        """Try again if lone surrogates are why the file is refused."""
         create = f"CREATE OR REPLACE TABLE {answers} AS {_READ}"
         try:
             connection.execute(create, [str(path)])
@@ -154,7 +159,7 @@ class Reader:
 
 _OUTSIDE = """ifnull(contains({0}, 'NaN') OR contains({0}, 'Infinity'), false)
   AND regexp_matches(regexp_replace({0}, '"(\\\\.|[^"\\\\])*"', '', 'g'), 'NaN|Infinity')"""
-"""Whether a JSON value has such a number outside its texts."""
+"""Whether a JSON value has such a number outside its strings."""
 _HAS_NOT_A_NUMBER = " OR ".join(
     [
         *(f"NOT ifnull(isfinite({name}), true)" for name in ("seconds", "waited", "clock")),
@@ -178,7 +183,7 @@ _READ = (
 
 
 def _lines(path: Path) -> int | None:
-    """How many lines a file has that is large enough and whole; else None."""
+    """The number of lines of a file that is large enough and complete; else None."""
     if not path.exists() or path.stat().st_size < SMALLEST:
         return None
     lines, piece = 0, b""
@@ -190,8 +195,8 @@ def _lines(path: Path) -> int | None:
 
 
 def _with_whole_characters(path: Path, copy: Path) -> Path | None:
-    """A copy in which the replacement character stands for each half of a character, as row by row reading has
-    it: no UTF-8 holds a half, and DuckDB refuses the whole file. None if there is no half."""
+    """A copy in which the replacement character stands for each lone surrogate, as in the row-by-row reader:
+    UTF-8 cannot hold one, and DuckDB refuses the whole file. None if there is none."""
     changed = False
     with path.open("rb") as stream, copy.open("wb") as out:
         while piece := stream.read(CHUNK):

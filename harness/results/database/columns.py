@@ -122,7 +122,7 @@ def score_columns(row: SampleRecord) -> Iterator[JsonLine]:
 
 
 def retrieval_columns(row: SampleRecord) -> Iterator[JsonLine]:
-    """Retrieved passages, rank 1 first; `gold` is null where the task names no gold documents."""
+    """Retrieved passages, rank 1 first; `gold` is null if the task names no gold documents."""
     gold = {name for group in row.gold for name in group}
     for rank, passage in enumerate(row.passages, start=1):
         known = passage.document in gold if gold else None
@@ -130,5 +130,5 @@ def retrieval_columns(row: SampleRecord) -> Iterator[JsonLine]:
 
 
 def as_json(value: object) -> str | None:
-    """JSON text for a JSON column; None stays NULL, and what JSON cannot say becomes null."""
+    """JSON text for a JSON column; None stays NULL, and what JSON cannot express becomes null."""
     return None if value is None else finite_json(value)

@@ -1,11 +1,11 @@
-"""Run folders → DuckDB. The files are the truth; every table can be made again from them.
+"""Run folders → DuckDB. The files are the truth; every table can be rebuilt from them.
 
 runs/<id>/run.json or cell.json      runs, metrics
 runs/<id>/samples.jsonl              samples, scores, retrievals
 runs/<id>/train_steps.jsonl          train_steps
 runs/<id>/benchmarks.jsonl           benchmarks, benchmark_samples
 benchmarks/<model>/benchmarks.jsonl  the same, of models that belong to no run
-trials.jsonl, pins.jsonl             trials, pins (one object a line; the last of a name stands)
+trials.jsonl, pins.jsonl             trials, pins (one object per line; the last of a name counts)
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ JOURNALS = {"trials": ("study", "number"), "pins": ("name",)}
 
 @dataclass(frozen=True)
 class Ingested:
-    """How many runs were read anew, and everything that could not be read."""
+    """How many runs were read again, and everything that could not be read."""
 
     runs: int
     problems: tuple[str, ...]
 
 
 def ingest_run(results: Path, folder: Path) -> Ingested:
-    """Bring one run folder into the store; nothing happens when it is there as it stands on disk.
+    """Bring one run folder into the store; nothing happens if the store already has it as it is on disk.
 
     Raises:
         ConfigError: the database is locked or damaged.
@@ -57,7 +57,7 @@ def ingest_run(results: Path, folder: Path) -> Ingested:
 
 
 def sync(results: Path) -> Ingested:
-    """Bring the store in step with the folder: new, changed and removed runs, trials and pins.
+    """Synchronize the store with the folder: new, changed and removed runs, trials and pins.
 
     The file is opened for writing only when there is something to write.
     """
@@ -85,10 +85,10 @@ def sync(results: Path) -> Ingested:
 
 
 def rebuild(results: Path) -> Ingested:
-    """Make the database again from the files, beside the old one, and put it in its place.
+    """Rebuild the database from the files, beside the old one, and then replace that.
 
     Raises:
-        ConfigError: another process holds the old one, or there is no such folder.
+        ConfigError: another process holds the old one, or the folder does not exist.
     """
     if not results.is_dir():
         raise ConfigError("no such results folder", file=results, remedy="name it with --results")
@@ -109,8 +109,8 @@ def rebuild(results: Path) -> Ingested:
 
 
 def _replace(part: Path, path: Path) -> None:
-    """Put a new database in the place of the old one while nobody has that open. Its log goes first: it belongs to no other
-    file."""
+    """Replace the old database with a new one while no process has it open. Its log is removed first: it
+    belongs to no other file."""
     held = hold(path, alone=True)
     try:
         path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def _replace(part: Path, path: Path) -> None:
 
 
 def _refuse_locked(results: Path) -> None:
-    """A file that is damaged may be replaced; one that somebody else is using may not."""
+    """A file that is damaged may be replaced; one that another process is using may not."""
     try:
         Store.open(results, write=True).close()
     except ConfigError as error:
@@ -142,7 +142,7 @@ def _ingest(store: Store, folders: Sequence[Path]) -> Ingested:
 
 
 def _batches(folders: Sequence[Path]) -> Iterator[list[Path]]:
-    """Folders whose answers together fit in memory, for they stay there until their transaction ends."""
+    """Folders whose answers together fit in memory, where they stay until their transaction ends."""
     batch: list[Path] = []
     size = 0
     for folder in folders:
@@ -161,7 +161,7 @@ def _sum(parts: Sequence[Ingested]) -> Ingested:
 
 
 def _together(store: Store, folders: Sequence[Path]) -> Ingested:
-    """All folders in one transaction; where one of them will not go in, each in its own."""
+    """All folders in one transaction; if one of them cannot be ingested, each in its own."""
     try:
         with store.transaction():
             return _load(store, folders)
@@ -229,8 +229,8 @@ def _add_benchmarks(loader: Loader, run_id: str | None, folder: Path, problems: 
 
 
 def _models(store: Store, folders: Sequence[Path]) -> tuple[str, ...]:
-    """Benchmarks of all models that belong to no run, anew; nothing where there are no folders. One that will not
-    go in costs itself, and is named in what is returned."""
+    """Ingest the benchmarks of all models that belong to no run again; nothing if there are no folders. One
+    that cannot be ingested is skipped and named in the return value."""
     if not folders:
         return ()
     problems = []
@@ -278,7 +278,7 @@ def _journals(store: Store, results: Path) -> None:
 
 
 def _append(store: Store, table: str, rows: Sequence[JsonLine]) -> None:
-    """All rows at once; where one of them will not go in, the others do."""
+    """All rows at once; if one of them cannot be inserted, the others still are."""
     try:
         with store.transaction():
             loader = Loader(store)

@@ -1,4 +1,4 @@
-"""What other rooms ask of the store, as plain dicts and frozen values."""
+"""The queries that other rooms make, answered with plain dicts and frozen values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from harness.results.run_files import JsonLine
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A row of `runs`: what is asked of it by name, its record, and all of its `columns` to be shown."""
+    """A row of `runs`: the fields that are accessed by name, its record, and all of its `columns` for
+    display."""
 
     id: str
     task: str
@@ -44,12 +45,12 @@ class Flip:
     label: str = ""
     """The example's id in the log that it was imported from; else the same as `sample_id`."""
     asks: str = ""
-    """How its question begins."""
+    """The beginning of its question."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A metric's mean over `n` examples, with its standard error where it is known."""
+    """A metric's mean over `n` examples, with its standard error if known."""
 
     mean: float
     n: int | None
@@ -89,7 +90,7 @@ def find(store: Store, name: str) -> RunRow:
 
 
 def sample(store: Store, run: RunRow, name: str) -> JsonLine:
-    """One sample of a run, as `samples` gives it; an imported one by the id that its log has, too.
+    """One sample of a run, as `samples` gives it; an imported one also by the id in its log.
 
     Raises:
         ConfigError: no such example in that run, or several of that id.

@@ -1,4 +1,4 @@
-"""A user's query: read-only, and closed off from the file system and the network."""
+"""A user's query: read-only, without access to the file system and the network."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def run(results: Path, query: str) -> Answer:
 
 def relation(results: Path, query: str) -> duckdb.DuckDBPyRelation:
     """A query's answer as a relation of a database in memory: the index itself is closed again, so that
-    a notebook that keeps the answer locks nobody out.
+    a notebook that keeps the answer locks no other process out.
 
     Raises:
-        ConfigError: a query that DuckDB refuses, or one that answers nothing.
+        ConfigError: a query that DuckDB refuses, or one that returns nothing.
     """
     with Store.open(results) as store:
         store.execute("SET enable_external_access = false")

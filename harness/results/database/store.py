@@ -1,4 +1,4 @@
-"""The DuckDB file: opening, locking, migrating. Nothing but this room imports duckdb.
+"""The DuckDB file: opening, locking, migrating. Only this room imports duckdb.
 
 Connections are short: one writing process locks every other process out, readers included, so
 a connection is opened for one piece of work and closed.
@@ -22,7 +22,7 @@ from harness.results.run_files import JsonLine
 
 FILE = "harness.duckdb"
 Parameters = Sequence[object] | Mapping[str, object]
-"""What the placeholders of a query stand for, by place or by name."""
+"""Values for the placeholders of a query, by position or by name."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 REBUILD = "nothing is lost: `harness db rebuild` makes this index again from the run folders"
 REPLACING = 60.0
@@ -52,7 +52,7 @@ class Store:
 
     @classmethod
     def open(cls, results: Path, write: bool = False, patience: float = PATIENCE) -> Self:
-        """Open `results/harness.duckdb`; made, or brought to the newest schema, where it is not yet.
+        """Open `results/harness.duckdb`; created, or migrated to the newest schema, if needed.
 
         Raises:
             ConfigError: no results folder, a file that is locked by another process, damaged, or
@@ -83,13 +83,13 @@ class Store:
         return store
 
     def migrated(self) -> set[str]:
-        """Names of the migrations that this file has had."""
+        """Names of the migrations that were applied to this file."""
         if not self.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'migrations'"):
             return set()
         return {row["name"] for row in self.rows("SELECT name FROM migrations")}
 
     def _migrate(self) -> None:
-        """Run the migrations that are missing; an index made by another version is emptied first."""
+        """Run the missing migrations; an index made by another version is emptied first."""
         known = {file.stem: file for file in migrations()}
         with self.transaction():
             if not self.migrated() <= set(known):
@@ -140,11 +140,12 @@ class Store:
 
 
 def hold(path: Path, *, alone: bool = False) -> IO[str] | None:
-    """The lock of a database file: shared by all that have it open, held alone while it is replaced. It ends with the
-    process, or when what is returned is closed. None in a folder that cannot be written, where nothing is replaced.
+    """The lock of a database file: shared by all processes that have it open, exclusive while it is replaced.
+    It ends with the process, or when the returned file is closed. None in a folder that cannot be written,
+    where nothing is replaced.
 
     Raises:
-        ConfigError: others keep it for longer than a minute.
+        ConfigError: other processes keep it for longer than a minute.
     """
     try:
         stream = path.with_name(f".{path.name}.lock").open("a", encoding="utf-8")
@@ -164,11 +165,11 @@ def hold(path: Path, *, alone: bool = False) -> IO[str] | None:
 
 
 class DamagedError(ConfigError):
-    """The index is no DuckDB file, or not all of one. Its run folders make it again."""
+    """The index is not a DuckDB file, or is truncated. It can be rebuilt from the run folders."""
 
 
 def check(results: Path) -> None:
-    """Fail now, before hours of work, when what is finished could not be ingested.
+    """Fail now, before hours of work, if finished runs could not be ingested.
 
     Raises:
         DamagedError: not a database, or one that was cut off.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     JsonObject: TypeAlias = json_types.JsonObject
     JsonValue: TypeAlias = json_types.JsonValue
 else:
-    # JSON whose shape belongs to whoever wrote it (a kind's settings, an example's input): not checked when read.
+    # JSON whose shape is up to its writer (a kind's settings, an example's input): not checked when read.
     JsonObject = JsonValue = Any
 T = TypeVar("T")
 LENIENT = ConfigDict(coerce_numbers_to_str=True)
@@ -47,11 +47,11 @@ class Record(Lenient):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Records within records keep what they were made of, too."""
+        """Nested records also keep the JSON they were made from."""
         return core_schema.no_info_before_validator_function(_with_raw, handler(source))
 
     def to_json(self) -> json_types.JsonObject:
-        """The JSON it was made of, unknown fields included."""
+        """The JSON it was made from, unknown fields included."""
         return self.raw
 
     def changed(self, **fields: object) -> Self:

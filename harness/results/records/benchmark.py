@@ -9,7 +9,8 @@ from harness.results.records.base import JsonObject, Record
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkRecord(Record):
-    """`values` maps documents to the metric, where it is a number per document; only pins hold it in the line."""
+    """`values` maps documents to the metric, if it is a number per document; only pins hold it in the
+    line."""
 
     task: str
     metric: str

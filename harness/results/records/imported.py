@@ -9,7 +9,7 @@ from harness.results.records.base import JsonObject, Lenient
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRecord(Lenient):
-    """Another tool's log: `sha256` is of the file, `settings` are those that decide what was asked."""
+    """Another tool's log: `sha256` is of the file, `settings` are those that determine what was asked."""
 
     tool: str = ""
     version: str | None = None
@@ -20,5 +20,5 @@ class ImportRecord(Lenient):
 
     @property
     def sentence(self) -> str:
-        """For a person: "lm-eval 0.4.13, samples_x.jsonl"."""
+        """In words: "lm-eval 0.4.13, samples_x.jsonl"."""
         return f"{self.tool} {self.version or ''}".strip() + f", {self.file}"

@@ -12,7 +12,8 @@ SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Missing(Lenient):
-    """`count` of `of` answers are missing, `final` of them for good; `reasons` says why, the commonest first."""
+    """`count` of `of` answers are missing, `final` of them for good; `reasons` says why, the most common
+    first."""
 
     count: int
     of: int
@@ -30,7 +31,7 @@ class Missing(Lenient):
         return self.count > self.final
 
     def sentence(self, recipe: str = "") -> str:
-        """For a person: "20 of 40 answers of zero_shot are missing: HTTP 503: busy"."""
+        """In words: "20 of 40 answers of zero_shot are missing: HTTP 503: busy"."""
         whose = f" of {recipe}" if recipe else ""
         verb = "is" if self.count == 1 else "are"
         return f"{self.count} of {self.of} answers{whose} {verb} missing: {self._why()}"

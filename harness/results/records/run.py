@@ -22,7 +22,7 @@ class ScorerRecord(Lenient):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRecord(Record):
-    """Which data, and everything that decides a score but no answer."""
+    """Which data, and everything that affects a score but no answer."""
 
     name: str = ""
     version: int | str | None = None
@@ -44,9 +44,9 @@ class TaskRecord(Record):
 class ModelRecord(Lenient):
     spec: str = ""
     fingerprint: str | None = None
-    """Of the weights; None in old records: unknown."""
+    """The fingerprint of the weights; None in old records: unknown."""
     served: JsonObject | None = None
-    """What a server says of the model that answers; None for a model that is loaded here."""
+    """What a server says about the model that answers; None for a model that is loaded here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class RecipeRecord(Record):
 
     @property
     def slots(self) -> dict[str, JsonValue]:
-        """What decides the recipe: its slots as they are written, without name and description."""
+        """What defines the recipe: its slots as written, without name and description."""
         return {slot: self.raw.get(slot) for slot in SLOTS}
 
 
@@ -82,9 +82,9 @@ class TrainRecord(Record):
     notes: tuple[str, ...] = ()
     diagnosis: tuple[str, ...] = ()
     bytes: int | None = None
-    """Size of what the stages saved."""
+    """Total size of what the stages saved."""
     files: dict[str, str] | None = None
-    """Of one stage: name of each file that it saved → its SHA-256; None in old records."""
+    """For each stage: name of each file that it saved → its SHA-256; None in old records."""
     lessons: int | None = None
     """Labeled examples that were learned from; in records without `offered`, those that were given."""
     offered: int | None = None
@@ -92,7 +92,7 @@ class TrainRecord(Record):
     why_dropped: str | None = None
     """Why examples were dropped, in words that follow "the others are"."""
     trained_by: str | None = None
-    """The run that trained the weights, where another one did."""
+    """The run that trained the weights, if it was another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class AnswerRecord(Record):
     batch_size: int | None = None
     notes: tuple[str, ...] = ()
     models: dict[str, int] | None = None
-    """How many answers a server gave under each name that it called its model by."""
+    """How many answers a server gave under each name that it used for its model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class Metric(Lenient):
 
 @dataclass(frozen=True, kw_only=True)
 class GitRecord(Lenient):
-    """The harness's own commit; `dirty` where its files differed from it."""
+    """The harness's own commit; `dirty` if its files differed from it."""
 
     sha: str | None = None
     dirty: bool | None = None
@@ -140,7 +140,7 @@ class MachineRecord(Lenient):
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeRecord(Lenient):
-    """What answered; of a server only its engine is known."""
+    """What answered; for a server only its engine is known."""
 
     engine: str | None = None
     dtype: str | None = None
@@ -148,7 +148,7 @@ class RuntimeRecord(Lenient):
     chat_template: str | None = None
     vocabulary: str | None = None
     quantized_share: float | None = None
-    """Share of the weights between the network's ends that are held in few bits."""
+    """Share of the weights between the network's ends that are quantized."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,7 @@ class ParityRecord(Lenient):
 
 @dataclass(frozen=True, kw_only=True)
 class CostRecord(Lenient):
-    """What the run had cost before it was begun again: seconds, and peaks in bytes."""
+    """What the run had cost before it was restarted: seconds, and peaks in bytes."""
 
     seconds: float | None = None
     peak_memory_bytes: int | None = None
@@ -169,12 +169,12 @@ class CostRecord(Lenient):
 
 @dataclass(frozen=True, kw_only=True)
 class CellRecord(Record):
-    """What runs in a folder: written when it begins."""
+    """What runs in a folder; written when it starts."""
 
     id: str = ""
     key: str | None = None
     format: int = 1
-    """Version of the layout; 1 where a record does not say."""
+    """Version of the layout; 1 if a record does not say."""
     weights_key: str | None = None
     experiment: str | None = None
     task: TaskRecord = field(default_factory=TaskRecord)
@@ -186,7 +186,8 @@ class CellRecord(Record):
     split: str = "test"
     limit: int | None = None
     planned: int | None = None
-    """Examples there were to ask, where only the first `limit` of the seeded order were; None: nothing stopped early."""
+    """Number of examples there were to ask, if only the first `limit` of the seeded order were asked; None:
+    nothing stopped early."""
     labels: int | None = None
     invocation: JsonObject | None = None
     """The command as `harness.evidence.command.Invocation` writes it."""
@@ -199,11 +200,11 @@ class CellRecord(Record):
     started_at: str | None = None
     before: CostRecord | None = None
     imported: ImportRecord | None = None
-    """The log of another tool that the run was read from; None for a run of our own."""
+    """The log of another tool from which the run was read; None for our own runs."""
 
     @property
     def is_oracle(self) -> bool:
-        """Whether the recipe sees what no user has: a bound, not a method.
+        """Whether the recipe sees data that no user has: a bound, not a method.
 
         Runs say so themselves; those from before they did are recognized by a gold retriever anywhere in the recipe.
         """
@@ -212,10 +213,11 @@ class CellRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord(CellRecord):
-    """A run that ended, whatever it lacks. `train` is None if nothing was trained, or training failed."""
+    """A run that ended, even with missing answers. `train` is None if nothing was trained, or training
+    failed."""
 
     status: str | None = None
-    """`done`, `partial` (answers are missing that can be asked for), `failed` or `pruned`."""
+    """`done`, `partial` (missing some answers that can still be asked for), `failed` or `pruned`."""
     error: str | None = None
     error_type: str | None = None
     traceback: str | None = None
@@ -236,23 +238,23 @@ class RunRecord(CellRecord):
     fitted: tuple[str, ...] = ()
     parity: tuple[ParityRecord, ...] = ()
     cut_targets: str | None = None
-    """How many targets are longer than an answer can be, in a sentence; empty if none is."""
+    """How many targets are longer than an answer can be, in a sentence; empty if none are."""
     counts: dict[str, int] = field(default_factory=dict)
     """Answers by the primary scorer's status, and how many were `truncated`."""
 
     @property
     def peak_bytes(self) -> int | None:
-        """Peak memory of the device, of the process where there is none."""
+        """Peak memory of the device, or of the process if there is none."""
         return self.peak_device_bytes or self.peak_memory_bytes
 
     @property
     def ended(self) -> bool:
-        """Whether the run came to its end, whatever it lacks."""
+        """Whether the run ended, even with missing answers."""
         return self.status == "done" or (self.status == "partial" and self.metrics is not None)
 
     @property
     def has_answers(self) -> bool:
-        """Whether the run came to its end with answers to compare: all of them, or some."""
+        """Whether the run ended with answers to compare: all of them, or some."""
         return self.ended and (self.missing is None or not self.missing.all)
 
     def mean(self, metric: str) -> float | None:

@@ -13,7 +13,7 @@ from harness.results.records.base import JsonObject, JsonValue, Lenient
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParseResult(Lenient):
     """How an answer parsed: `valid`, `invalid` (why, and at which path), or `error` (there is no answer, or none
-    that a parser came to the end of)."""
+    that a parser could finish reading)."""
 
     status: str | None = None
     reason: str | None = None
@@ -27,7 +27,7 @@ class ParseResult(Lenient):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreRecord(Lenient):
-    """What one scorer said of an answer; see `harness.core.values.Score`."""
+    """One scorer's result for an answer; see `harness.core.values.Score`."""
 
     scorer: str
     status: str | None = None
@@ -48,7 +48,7 @@ class RetrievalRecord(Lenient):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRecord(Lenient):
-    """One answer. `strict` is how it parses as it stands, `extracted` after extraction from chatter."""
+    """One answer. `strict` is how it parses unchanged, `extracted` after extraction from chatter."""
 
     sample_id: str
     input: JsonObject | None = None
@@ -58,17 +58,18 @@ class SampleRecord(Lenient):
     meta: JsonObject | None = None
     context_ids: tuple[str, ...] = ()
     gold_twins: tuple[tuple[str, ...], ...] = ()
-    """Each gold document with those that hold the same text; empty in rows from before these were kept."""
+    """Each gold document with those that hold the same text; empty in rows from before these were
+    recorded."""
     prompt: str | None = None
     passages: tuple[RetrievalRecord, ...] = ()
     searched: bool | None = None
-    """Whether documents were looked for, so that no passages means that none was retrieved."""
+    """Whether documents were searched, so that no passages means that none were retrieved."""
     passages_dropped: int | None = None
     shots: tuple[str, ...] = ()
     shots_dropped: int | None = None
     output: str | None = None
     reasoning: str | None = None
-    """What a server gave apart from the answer as the model's thoughts."""
+    """The model's thoughts, if a server returned them separately from the answer."""
     tokens_in: int | None = None
     tokens_out: int | None = None
     seconds: float | None = None
@@ -85,7 +86,7 @@ class SampleRecord(Lenient):
     scores: tuple[ScoreRecord, ...] = ()
     failure: str | None = None
     thoughts: str | None = None
-    """All that the model thought aloud, in the answer or apart from it."""
+    """All of the model's visible thoughts, inside the answer or separate from it."""
     thought_tokens: int | None = None
 
     @property
@@ -99,7 +100,8 @@ class SampleRecord(Lenient):
 
     @property
     def wall_seconds(self) -> float:
-        """The answer's share of the wall time. Rows from before shares were kept have their seconds alone."""
+        """The answer's share of the wall time. Rows from before shares were recorded have only their
+        seconds."""
         return float(self.clock if self.clock is not None else self.seconds or 0.0)
 
     @property
@@ -114,20 +116,21 @@ class SampleRecord(Lenient):
 
     @property
     def ranked(self) -> bool:
-        """Whether documents were looked for and some are gold, so that what was retrieved can be judged."""
+        """Whether documents were searched and some are gold, so that retrieval can be judged."""
         return bool((self.passages or self.searched) and self.context_ids)
 
     @property
     def recall(self) -> float | None:
-        """Share of the gold documents among the passages; None if nothing was looked for or nothing is gold."""
+        """Share of the gold documents among the passages; None if nothing was searched or nothing is gold."""
         return ranking.recall_at_k(self.documents, self.gold) if self.ranked else None
 
     def scored(self, scorer: str) -> ScoreRecord | None:
-        """What a scorer said of the answer; None if it was not asked."""
+        """A scorer's result for the answer; None if it did not run."""
         return next((score for score in self.scores if score.scorer == scorer), None)
 
     def score(self, scorer: str) -> float | None:
-        """A scorer's value of the answer; None if there is none: an execution error, or the scorer failed."""
+        """A scorer's value for the answer; None if there is none: an execution error, or the scorer
+        failed."""
         return next((score.value for score in self.scores if score.scorer == scorer), None)
 
     def example(self) -> Example:
@@ -143,7 +146,8 @@ class SampleRecord(Lenient):
         )
 
     def to_json(self) -> dict[str, JsonValue]:
-        """The line as JSON. What only some tasks and models have is written only where there is any."""
+        """The line as JSON. Fields that only some tasks and models have are written only if they have a
+        value."""
         line: dict[str, JsonValue] = {name: getattr(self, name) for name in _FIELDS}
         line |= {"context_ids": list(self.context_ids), "shots": list(self.shots)}
         line |= {"turns": [turn.row() for turn in self.turns]}

@@ -26,14 +26,15 @@ class TrialRecord(Record):
     """Knob → its distribution, as Optuna writes it."""
     intermediate: dict[str, float] = field(default_factory=dict)
     constraints: dict[str, float] | None = None
-    """Constraint → by how much it is exceeded; at most 0 where it holds."""
+    """Constraint → by how much it is exceeded; at most 0 if it holds."""
     run_id: str | None = None
     started_at: str | None = None
     seconds: float | None = None
     train_seconds: float | None = None
     train_steps: int | None = None
     run_seconds: float | None = None
-    """What its run took, by whichever command, and what was asked for it; the rest of `seconds` is the harness's own."""
+    """What its run took, in any command, including requests made for it; the rest of `seconds` is the
+    harness's own."""
     tokens: int | None = None
     money: float | None = None
     duplicate_of: int | None = None
@@ -45,7 +46,7 @@ class TrialRecord(Record):
     labels: int | None = None
     limit: int | None = None
     subject: Annotated[JsonObject | None, Field(validation_alias="of")] = None
-    """What its study is of; trials of another are not comparable with it."""
+    """What its study is about; trials of another are not comparable with it."""
     directions: tuple[str, ...] = ()
 
     @property

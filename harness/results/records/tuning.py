@@ -1,4 +1,4 @@
-"""`results/tunings/<name>.json`: what `harness run --tune` found for each arm, and how that did on test."""
+"""`results/tunings/<name>.json`: what `harness run --tune` found for each arm, and its results on test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Scores(Lenient):
 
 @dataclass(frozen=True, kw_only=True)
 class Change(Lenient):
-    """A knob that the champion has otherwise than the default, as the recipe files have it."""
+    """A knob whose value in the champion differs from the default, as in the recipe files."""
 
     knob: str
     before: JsonValue = None
@@ -48,7 +48,7 @@ class Spread(Lenient):
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint(Lenient):
-    """The best dev score after so much of the budget, in the budget's currency."""
+    """The best dev score after this much of the budget, in the budget's currency."""
 
     spent: float
     best: float
@@ -63,7 +63,7 @@ class ArmRecord(Lenient):
     start: str
     error: str | None = None
     recipe: str = ""
-    """What the tuned recipe is called on test."""
+    """The name of the tuned recipe on test."""
     recipe_file: str = ""
     study: str = ""
     trials: int = 0
@@ -73,16 +73,16 @@ class ArmRecord(Lenient):
     tokens: float = 0.0
     money: float = 0.0
     unspent: float = 0.0
-    """Of the budget, in its currency; below 0 where the last trial took more than was left."""
+    """What is left of the budget, in its currency; below 0 if the last trial took more than was left."""
     overhead: float | None = None
-    """Share of the trials' seconds that was neither a run nor a proposer; None where no trial ran here."""
+    """Share of the trials' seconds that was neither a run nor a proposer; None if no trial ran here."""
     dev: Scores = field(default_factory=Scores)
     test: Scores = field(default_factory=Scores)
     overfit: Interval | None = None
-    """The gain on dev less the gain on test: what tuning promised and did not keep."""
+    """The gain on dev minus the gain on test: what tuning promised and did not deliver."""
     changes: tuple[Change, ...] = ()
     prompt_diff: str = ""
-    """The first message of a prompt, default against tuned, as a unified diff; empty where it is the same."""
+    """The first message of a prompt, default against tuned, as a unified diff; empty if they are equal."""
     curve: tuple[CurvePoint, ...] = ()
     spread: Spread | None = None
     champion: bool = False
@@ -101,9 +101,9 @@ class TuningRecord(Record):
     budget: float = 0.0
     currency: str = "trials"
     money: str = "USD"
-    """What money is counted in."""
+    """The currency of amounts of money."""
     proposer: str | None = None
     notes: tuple[str, ...] = ()
-    """What to know: dev was cut from train, the proposer was left out."""
+    """What to know, e.g. that dev was cut from train or that the proposer was left out."""
     arms: tuple[ArmRecord, ...] = ()
     finished_at: str = ""

@@ -1,4 +1,5 @@
-"""Data files and corpora of a task by URL: copied to the cache, and copied again when they change there."""
+"""Data files and corpora of a task by URL: copied to the cache, and copied again when the remote file
+changes."""
 
 from __future__ import annotations
 
@@ -15,14 +16,14 @@ from harness.models import cache
 from harness.results.remote.filesystem import Info, Remote
 
 SHARED = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "hf", "https", "memory")
-"""Schemes that reach nothing of this machine and its network, so that a stranger's task file may name them."""
+"""Schemes that cannot reach this machine or its network, so that a stranger's task file may name them."""
 
 
 def local_copy(url: str, *, trusted: bool) -> Path:
     """A file (its name has a suffix), or the folder of every file below the URL.
 
     Args:
-        trusted: whether any scheme may be read, also this machine's own files and addresses.
+        trusted: whether any scheme may be read, including this machine's own files and addresses.
 
     Raises:
         ConfigError: nothing there, a key or password in the URL, or a scheme that cannot or may not be read.
@@ -50,7 +51,8 @@ def _file(remote: Remote, name: str) -> Path:
     if info.is_certain:
         key = digest([remote.url, info.stamp])
         return cache.make_once(_cache_name(key), lambda folder: remote.download("", folder / name)) / name
-    # A server that does not say whether it changed: it is read each time, and what is new gets a new place.
+    # The server does not say whether the file changed: it is read each time, and new contents get a new
+    # place.
     with tempfile.TemporaryDirectory() as draft:
         file = Path(draft) / name
         remote.download("", file)

@@ -1,4 +1,4 @@
-"""A place on remote storage, by its URL: what is there, and files up and down, tried more than once."""
+"""A place on remote storage, by its URL: listing, uploads and downloads, with retries."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ STAMPS: tuple[str, ...] = (
     *("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation"),
     *("mtime", "created", "LastModified", "Last-Modified", "last_modified"),
 )
-"""What file systems say of a file that changes when it does."""
+"""Attributes of a file, as file systems name them, that change when the file does."""
 FINAL = (PermissionError, NotImplementedError)
-"""What another try would not change; the second is how fsspec says that a file system cannot be written to."""
+"""Errors that a retry would not change; the second is how fsspec reports a file system that cannot be written
+to."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[^/]+)*://")
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Remote:
 
     @classmethod
     def open(cls, url: str, *, signed: bool = False, public: bool = False) -> Remote:
-        """The place behind a URL; nothing is asked of it yet.
+        """The place behind a URL; no request is made yet.
 
         Args:
             signed: whether a signature in its query is fine, because the URL is recorded nowhere.
@@ -90,12 +91,12 @@ class Remote:
 
     @property
     def shown(self) -> str:
-        """The URL as messages have it, without a signature."""
+        """The URL as shown in messages, without a signature."""
         return hidden(self.url)
 
     def listing(self, below: str = "") -> dict[str, Info]:
-        """Every file at or below a name; none where nothing is there. Names that would leave their
-        folder, or that are hidden from everybody (a part begins with a dot), are left out."""
+        """Every file at or below a name; none if there are none. Names that would leave their
+        folder, or that are hidden (a part starts with a dot), are left out."""
 
         def ask() -> Mapping[str, Mapping[str, object]]:
             self.system.invalidate_cache()
@@ -135,14 +136,14 @@ class Remote:
     def write(self, name: str, content: bytes) -> None:
         try:
             self._tried(f"write {name}", lambda: self.system.pipe_file(self._path(name), content))
-        except FileNotFoundError as error:  # folders are made on the way; an object store's bucket is not
+        except FileNotFoundError as error:  # missing folders are created; an object store's bucket is not
             raise RemoteError(f"{self.shown}: cannot write {name} ({_first_line(error)})") from error
 
     def upload(self, file: Path, name: str) -> None:
         self._tried(f"write {name}", lambda: self.system.put_file(str(file), self._path(name)))
 
     def download(self, name: str, file: Path) -> None:
-        """A file to a local path, whose folder is made.
+        """A file to a local path, whose folder is created.
 
         Raises:
             ConfigError: it leads to this machine's own network.
@@ -172,7 +173,7 @@ class Remote:
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    """The error of that kind that led to this one."""
+    """The error of that kind that caused this one."""
     while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
     return error

@@ -1,6 +1,6 @@
 """Files that are only ever appended to: every machine uploads its own copy, and takes the lines of the others.
 
-Two machines never write the same object, so nothing is overwritten; a line is distinguished from another by its bytes.
+Two machines never write the same object, so nothing is overwritten; lines are compared by their bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def is_journal(name: str) -> bool:
 
 
 def remote_name(machine: str, name: str) -> str:
-    """Where a machine's copy lies on the remote."""
+    """Where a machine's copy is on the remote."""
     return f"{MACHINES}/{machine}/{name}"
 
 
@@ -36,7 +36,7 @@ def origin(name: str) -> tuple[str, str] | None:
 
 
 def whole_lines(file: Path) -> bytes:
-    """What a journal holds up to its last newline: a line may be being written just now."""
+    """What a journal holds up to its last newline: another line may be in the middle of being written."""
     content = file.read_bytes()
     return content[: content.rfind(b"\n") + 1]
 

@@ -10,7 +10,7 @@ from harness.results.remote import journals, runs
 from harness.results.remote.filesystem import is_safe
 
 INDEX = "harness.duckdb"
-"""Made from the files on every machine, and so of no use to another."""
+"""Built from the files on every machine, so of no use to another machine."""
 
 
 def to_upload(folder: Path) -> list[str]:
@@ -25,7 +25,7 @@ def to_upload(folder: Path) -> list[str]:
 
 
 def of_searches(folder: Path) -> list[str]:
-    """What searches know of their trials: uploaded with every trial that finishes."""
+    """What searches know about their trials: uploaded with every trial that finishes."""
     studies = (path.relative_to(folder).as_posix() for path in folder.glob("studies/*.journal"))
     return ["trials.jsonl", *studies]
 
@@ -37,7 +37,7 @@ def is_record(name: str) -> bool:
 
 
 def is_plain(name: str) -> bool:
-    """Whether a file is uploaded and fetched by itself: no journal, and no part of a run."""
+    """Whether a file is uploaded and fetched by itself: not a journal, and not part of a run."""
     parts = name.split("/")
     of_run = parts[parts.index("runs") + 2 :] if "runs" in parts else []
     own = bool(of_run) and of_run[0] not in runs.LATER

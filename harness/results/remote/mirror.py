@@ -1,8 +1,8 @@
 """A results folder whose home is remote storage: a local working folder that is kept in step with it.
 
 Appending, renames and locks make a run survive a kill, and object stores have none of them. So every
-command works in a local folder below the cache. When it begins, finished runs and journals of other
-machines come down; each run goes up as it finishes, and when the command ends, everything else does.
+command works in a local folder below the cache. When it starts, finished runs and journals of other
+machines are downloaded; each run is uploaded as it finishes, and everything else when the command ends.
 Nothing is ever deleted on the remote. The working folder holds `.remote/`: which place it mirrors, and
 what was last seen of its files there.
 """
@@ -50,14 +50,14 @@ def local(folder: Path) -> Path:
     """A results folder of this machine, which need not exist yet.
 
     Raises:
-        ConfigError: what is there is no folder, or cannot be read.
+        ConfigError: the path is not a folder, or cannot be read.
     """
     remedy = "name a folder with --results"
     try:
         if folder.is_symlink() and not folder.exists():
             raise ConfigError("is a link to nothing", file=folder, remedy=remedy)
         if "?" in str(folder.resolve()):
-            # DuckDB takes what follows a question mark for options.
+            # DuckDB takes the text after a question mark for options.
             raise ConfigError("holds a ?, which DuckDB does not open", file=folder.resolve(), remedy=remedy)
         if folder.exists() and not folder.is_dir():
             raise ConfigError("is a file, not a results folder", file=folder, remedy=remedy)
@@ -69,7 +69,7 @@ def local(folder: Path) -> Path:
 
 @contextmanager
 def opened(address: str | Path) -> Iterator[Path]:
-    """`results_folder`, and what is new in it is uploaded at the end, however the block ends."""
+    """`results_folder`, whose new files are uploaded at the end, however the block ends."""
     folder = results_folder(address)
     try:
         yield folder
@@ -96,7 +96,7 @@ def address(results: Path) -> str:
 
 
 def check(results: Path) -> None:
-    """Fail before any work when what is done could not be uploaded.
+    """Fail before any work if the results could not be uploaded.
 
     Raises:
         ConfigError: the remote cannot be written.
@@ -110,7 +110,7 @@ def check(results: Path) -> None:
 
 
 def push_run(results: Path, folder: Path) -> None:
-    """Upload a run that has just finished. One that will not go now goes when the command ends."""
+    """Upload a run that has just finished. If that fails, it is tried again when the command ends."""
     if mirror := of(results):
         try:
             mirror.push_run(folder)
@@ -119,20 +119,20 @@ def push_run(results: Path, folder: Path) -> None:
 
 
 def push(results: Path) -> None:
-    """Upload whatever the remote does not have yet; nothing where the folder is no mirror.
+    """Upload whatever the remote does not have yet; nothing if the folder is not a mirror.
 
     Raises:
-        RemoteError: not everything could be uploaded; the local copies stand.
+        RemoteError: not everything could be uploaded; the local copies remain.
     """
     if mirror := of(results):
         mirror.push()
 
 
 def weights(run: Path) -> Path:
-    """The folder of a run's weights, which come from the remote when they are first asked for.
+    """The folder of a run's weights, which are downloaded from the remote when they are first needed.
 
     Raises:
-        RemoteError: they cannot be had.
+        RemoteError: they are not available.
     """
     results = run.parent.parent
     if not (run / runs.WEIGHTS).is_dir() and (run / runs.HERE).exists() and (mirror := of(results)):
@@ -141,7 +141,8 @@ def weights(run: Path) -> Path:
 
 
 def keep(results: Path, file: Path) -> None:
-    """Put a copy of a file that was written elsewhere (a report) with the results, to be uploaded too."""
+    """Put a copy of a file that was written elsewhere (a report) with the results, so that it is uploaded
+    too."""
     if (results / MARK).is_dir():
         copy = results / "reports" / file.name
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""`https:` for task files of strangers: it reaches the public internet, and nothing of this machine or its network.
+"""`https:` for task files of strangers: it reaches the public internet, but not this machine or its network.
 
-Names are looked up once for each connection, redirects included, and what they lead to is judged and connected to: a name
-that leads elsewhere the next time changes nothing.
+Names are looked up once for each connection, redirects included, and the connection goes to the very address
+that was checked: a name that resolves differently the next time changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ SCHEMES = ("http", "https")
 
 
 class PrivateAddressError(Exception):
-    """An address of this machine, of a private network, or of none; another try would not change that."""
+    """An address of this machine, of a private network, or otherwise not public; a retry would not change
+    that."""
 
 
 def refuse_private(address: str) -> None:
@@ -36,14 +37,14 @@ def refuse_private(address: str) -> None:
 
 
 def _within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, where it does."""
+    """The IPv4 address that an IPv6 address stands for, if any."""
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else ip)
 
 
 async def client(**options: object) -> aiohttp.ClientSession:
-    """The HTTP client that fsspec asks through."""
+    """The HTTP client that fsspec uses."""
     import aiohttp
 
     class Public(aiohttp.TCPConnector):

@@ -1,10 +1,10 @@
-"""One run up or down: `run.json` goes last, and a list of the files says whether all of them arrived.
+"""One run up or down: `run.json` goes last, and a list of the files shows whether all of them arrived.
 
 The list (`files.list`, on the remote only) holds every file's size and SHA-256. An upload that was
-cut off, or two that were mixed, do not fit it, and such a run is not taken.
+cut off, or two that were mixed, do not match it, and such a run is not taken.
 
-Weights can be many times the size of everything else, and most commands never read them: they come
-when they are asked for. Until then the list lies in the run's folder here, under a hidden name.
+Weights can be many times the size of everything else, and most commands never read them: they are
+downloaded on demand. Until then the list is kept in the run's local folder, under a hidden name.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ WEIGHTS = "weights"
 UNFINISHED = ("failed", "partial")
 """Statuses of runs that the same command resumes with: a later upload replaces them."""
 LATER = ("benchmarks.jsonl", "benchmarks")
-"""What `harness benchmark` adds to a run that is finished: no part of the run itself."""
+"""What `harness benchmark` adds to a run that is finished: not part of the run itself."""
 
 
 class Listed(TypedDict):
-    """What the list says of one file: its size in bytes and its digest."""
+    """What the list says about one file: its size in bytes and its digest."""
 
     size: int
     sha256: str
 
 
 def push(remote: Remote, folder: Path, name: str) -> None:
-    """Upload a finished run, unless the same run is there, whole and with no fewer answers, from another
-    machine, or came from there and is here without its weights.
+    """Upload a finished run, unless the same run is there, complete and with no fewer answers, from another
+    machine, or was downloaded from there without its weights.
 
     Raises:
         RemoteError: it could not be uploaded; the local run is untouched.
@@ -65,13 +65,13 @@ def push(remote: Remote, folder: Path, name: str) -> None:
 
 
 def fetch(remote: Remote, name: str, folder: Path, there: Mapping[str, Info]) -> tuple[bool, str]:
-    """Download a run that is whole on the remote and not finished here, or was asked fewer examples here,
-    all but its weights: whether it was, and what is wrong.
+    """Download a run, without its weights, that is complete on the remote and is not finished here or was
+    asked fewer examples here. Return whether it was downloaded, and what is wrong.
 
-    It is put in place under its name by one rename. A run that another command is working on is left.
+    It is put in place under its name by one rename. A run that another command is working on is not touched.
 
     Args:
-        there: what the remote lists, among other things of this run.
+        there: what the remote lists, including this run's files.
     """
     mine = _record(folder)
     finished = _status(mine) in ("done", "pruned")
@@ -94,10 +94,10 @@ def fetch(remote: Remote, name: str, folder: Path, there: Mapping[str, Info]) ->
 
 
 def fetch_weights(remote: Remote, name: str, folder: Path) -> None:
-    """Download the weights of a run that came without them.
+    """Download the weights of a run that was downloaded without them.
 
     Raises:
-        RemoteError: they are gone, or not those that were uploaded.
+        RemoteError: they no longer exist, or are not those that were uploaded.
     """
     draft = folder / f".{WEIGHTS}-fetched"
     shutil.rmtree(draft, ignore_errors=True)
@@ -153,7 +153,7 @@ def _is_weight(file: str) -> bool:
 
 
 def _without_weights(folder: Path) -> dict[str, Listed]:
-    """The weights that a fetched run has on the remote and not here; none for any other run."""
+    """The weights that a fetched run has on the remote but not here; none for any other run."""
     try:
         left: dict[str, Listed] = json.loads((folder / HERE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -162,7 +162,7 @@ def _without_weights(folder: Path) -> dict[str, Listed]:
 
 
 def answers(record: RunRecord | None) -> int:
-    """How many answers a run has: more than before, where it was asked more examples since."""
+    """How many answers a run has: more than before, if it was asked more examples since."""
     return 0 if record is None else sum(record.counts.get(name, 0) for name in ("scored", "invalid"))
 
 
@@ -173,7 +173,7 @@ def _longer(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
 
 
 def _stands(remote: Remote, name: str, least: int) -> bool:
-    """Whether a finished run of this name is there whole, with at least so many answers."""
+    """Whether a finished run of this name is there, complete and with at least this many answers."""
     try:
         record, listed = _read(remote, name)
     except (FileNotFoundError, ValueError):
@@ -234,7 +234,7 @@ def _status(record: RunRecord | None) -> str | None:
 
 @contextmanager
 def _unworked(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a run's folder (that of `harness.results.locks`); False where a command holds it."""
+    """Hold the lock of a run's folder (that of `harness.results.locks`); False if a command holds it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
         try:

@@ -1,4 +1,4 @@
-"""The working folder of a mirror: what comes down from the remote, what goes up, and what was last seen there."""
+"""The working folder of a mirror: what is downloaded and uploaded, and what was last seen on the remote."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.results.remote.filesystem import Info, Remote
 
 MARK = ".remote"
 State = dict[str, dict[str, object]]
-"""By name: where on the remote it is (`at`), and what was last seen of it here and there."""
+"""By name: its place on the remote (`at`), and its last known local and remote state."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Mirror:
 
     @property
     def machine(self) -> str:
-        """A name of this working folder that no other has."""
+        """A unique name of this working folder."""
         about = json.loads((self.folder / MARK / "about.json").read_text(encoding="utf-8"))
         return str(about["machine"])
 
@@ -42,13 +42,13 @@ class Mirror:
         if not about.exists():
             draft = about.with_name(f"{uuid.uuid4().hex}.part")
             draft.write_text(json.dumps({"url": self.remote.url, "machine": uuid.uuid4().hex[:12]}), "utf-8")
-            # Of two commands that begin at once, both go on with the name that is written first.
+            # If two commands start at once, both use the name that is written first.
             with contextlib.suppress(FileExistsError):
                 about.hardlink_to(draft)
             draft.unlink()
 
     def fetch(self) -> None:
-        """Bring down finished runs that are not here, lines of other machines, and files that changed.
+        """Bring down finished runs that are not here, lines of other machines, and changed files.
 
         Raises:
             RemoteError: the remote cannot be read.
@@ -66,7 +66,7 @@ class Mirror:
                     self._fetch_plain(name, there[name], state)
 
     def push_run(self, folder: Path) -> None:
-        """Upload a finished run, and what a search knows of its trials.
+        """Upload a finished run, and what a search knows about its trials.
 
         Raises:
             RemoteError: it could not be uploaded.
@@ -78,10 +78,10 @@ class Mirror:
                     self._push(name, state)
 
     def push(self) -> None:
-        """Upload finished runs, journals and other files that the remote has not seen as they are now.
+        """Upload finished runs, journals and other files whose current state the remote does not have.
 
         Raises:
-            RemoteError: the first that would not go; the others are not tried, and all are kept.
+            RemoteError: the first that could not be uploaded; the others are not tried, and all are kept.
         """
         with self._state() as state:
             left = [name for name in layout.to_upload(self.folder) if self._is_new(name, state)]
@@ -117,7 +117,7 @@ class Mirror:
         elif why_not:
             say(f"warning: {why_not}", error=True)
         elif not runs.agrees(self.folder / run, run, there):
-            # Two machines did it at once, or an upload was cut off: it is looked at again when we push.
+            # Two machines uploaded at once, or an upload was cut off: it is examined again on push.
             state.pop(name, None)
 
     def _fetch_journal(self, at: str, machine: str, name: str, info: Info, state: State) -> None:
@@ -126,7 +126,8 @@ class Mirror:
             state[at] = {"at": at, "here": None, "there": info.stamp}
 
     def _fetch_plain(self, name: str, info: Info, state: State) -> None:
-        """A file that is not here, or was changed there and not here; of two that changed, ours stands."""
+        """Fetch a file that is missing here, or was changed only on the remote; if both changed, ours is
+        kept."""
         known, here = state.get(name, {}), self._here(name)
         if here is not None and (known.get("here") != here or known.get("there") == info.stamp):
             return

@@ -14,7 +14,8 @@ from harness.search.tuning.budget import spoken
 from harness.tasks.sampling import sample
 
 CHARACTERS_PER_TOKEN = 8
-"""More than a token of any usual tokenizer holds on average, so that too small a budget is surely too small."""
+"""More than a token holds on average in any usual tokenizer, so that a budget reported as too small surely
+is."""
 ROUGH = 2.0
 """How far a rough estimate of seconds may be off."""
 
@@ -22,7 +23,7 @@ ROUGH = 2.0
 def require(plan: ArmStudy, task: Task) -> None:
     """
     Raises:
-        ConfigError: the budget does not pay for the first trial of a study that has not begun.
+        ConfigError: the budget does not pay for the first trial of a study that has not started.
     """
     if any(row.study == plan.study for row in read_trials(plan.results)):
         return
@@ -42,7 +43,7 @@ def require(plan: ArmStudy, task: Task) -> None:
 
 
 def _least(plan: ArmStudy, task: Task, currency: str) -> float:
-    """What the first trial takes at least."""
+    """The least that the first trial takes."""
     if currency == "tokens":
         return fewest_tokens(plan, task)
     estimate = foreseen(plan, task)
@@ -58,7 +59,7 @@ def _surely(estimate: Estimate) -> float:
 
 
 def fewest_tokens(plan: ArmStudy, task: Task) -> float:
-    """Tokens that the first trial reads at least: the prompts of dev, and what is trained on."""
+    """The fewest tokens that the first trial reads: the prompts of dev, and the training data."""
     recipe = plan.default()
     train = task.splits.get("train", ())
     ask = recipe.program.prepare(task, train, plan.seed)

@@ -25,13 +25,13 @@ from harness.search.tuning import prompts, retrieval
 from harness.search.tuning.budget import ArmBudget
 
 DEFAULT_STARTS = ("prompt_opt", "bm25_rag", "lora")
-"""Recipes that the arms start from where the user names none."""
+"""Recipes that the arms start from if the user names none."""
 PROMPT_THEN_FINETUNE, FINETUNE_THEN_PROMPT = "prompt_then_finetune", "finetune_then_prompt"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """What is tuned with one budget. An arm's default is its first start as it stands."""
+    """What is tuned with one budget. An arm's default is its first start, unchanged."""
 
     name: str
     family: Family
@@ -81,10 +81,10 @@ class ArmStudy(StudyConfig):
 def arms(
     task: Task, model: str, starts: Sequence[Recipe], *, is_default: bool
 ) -> tuple[list[Arm], list[LeftOut]]:
-    """The arms of a task under a model, and which default starts it does not allow.
+    """The arms of a task under a model, and the default starts that it does not allow.
 
     Args:
-        is_default: the starts are the default ones, and not those that the user named.
+        is_default: the starts are the defaults, not ones that the user named.
 
     Raises:
         ConfigError: a recipe that was named does not fit or is an upper bound, or there is no arm.
@@ -177,20 +177,20 @@ def _space(arm: Arm, start: Recipe, setting: Setting) -> Space:
 
 
 def is_prompt_search(start: Recipe) -> bool:
-    """Whether a start's prompt is what is searched."""
+    """Whether the search varies a start's prompt."""
     return not start.weights and start.program.name() == "prompt_opt"
 
 
 def composed(prompt: Recipe | None, finetune: Recipe | None, run: str | None, results: Path) -> list[Arm]:
-    """BetterTogether's two orders, where both stages have a champion: the weights tuned under the tuned prompt, and the
-    prompt searched over the tuned weights.
+    """BetterTogether's two orders, if both stages have a champion: the weights tuned under the tuned prompt,
+    and the prompt searched over the tuned weights.
 
     Source: Soylu, Potts, Khattab 2024, https://arxiv.org/abs/2407.10930.
 
     Args:
         prompt: the prompt arm's champion.
         finetune: the finetuning arm's champion.
-        run: id of the run on dev that trained it.
+        run: id of the run on dev that trained that champion.
     """
     if prompt is None or finetune is None or run is None:
         return []

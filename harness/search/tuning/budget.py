@@ -1,4 +1,4 @@
-"""The budget of `--tune`: so many trials, seconds, tokens or so much money for each arm."""
+"""The budget of `--tune`: a number of trials, seconds or tokens, or an amount of money, for each arm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.search.study_config import Budget
 
 Currency: TypeAlias = Literal["trials", "seconds", "tokens", "money"]
 MOST_TRIALS = 200
-"""Trials after which an arm ends where the budget is not one of trials."""
+"""Trials after which an arm ends if the budget is not counted in trials."""
 HELP = "e.g. 12 (trials), 600s, 30min, 2h, 200000tok or, with --prices, 2usd"
 _UNITS: dict[str, tuple[Currency, float]] = {
     "": ("trials", 1.0),
@@ -35,7 +35,7 @@ class ArmBudget:
 
     @property
     def words(self) -> str:
-        """As a person would say it: "12 trials", "10 min", "2 USD"."""
+        """In words: "12 trials", "10 min", "2 USD"."""
         return spoken(self.amount, self.currency, self.prices.currency)
 
     def divided(self, studies: int) -> ArmBudget:

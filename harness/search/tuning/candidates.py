@@ -1,7 +1,8 @@
-"""What the prompt arm's names stand for where that is found on the way: proposed instructions, bootstrapped demonstrations.
+"""What the prompt arm's names stand for if it is found during the search: proposed instructions, bootstrapped
+demonstrations.
 
-Each is made when a trial first asks for it, told how the best trial before it failed, charged to that trial, and kept in
-a file beside the study, so that a command that resumes tries the same.
+Each is made when a trial first needs it, with knowledge of how the best earlier trial failed. It is charged
+to that trial and kept in a file beside the study, so that a resumed command tries the same ones.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
 SHOWN = 5
 """Examples and failures that a proposer is shown."""
 ASKED = 24
-"""Train examples that are asked to bootstrap demonstrations."""
+"""Train examples that the model is asked in order to bootstrap demonstrations."""
 UNPAID = "unpaid"
-"""What the first proposal cost, which the first trial is charged."""
+"""What the first proposal cost; it is charged to the first trial."""
 LONGEST_ANSWER = 2_000
 """Characters of the longest answer that becomes a demonstration."""
 
@@ -66,7 +67,7 @@ class Candidates:
         return ResultsFolder(self.plan.results).studies / f"{self.plan.study}.prompts.json"
 
     def __call__(self, space: Space, trial: optuna.Trial) -> Recipe:
-        """The recipe of a trial; what its names stand for is made now where it is not there yet."""
+        """The recipe of a trial; whatever its names stand for is made now if it does not exist yet."""
         if (unpaid := self._kept().get(UNPAID)) is not None:
             _charge(trial, adapter(Cost).validate_python(unpaid), self.plan.budget.prices)
             self._write({name: part for name, part in self._kept().items() if name != UNPAID})
@@ -129,7 +130,7 @@ class Candidates:
     def _briefing(
         self, best: optuna.trial.FrozenTrial | None, number: int, space: Space | None = None
     ) -> Briefing:
-        """What the proposer is told: train examples, and what the best trial so far got wrong on dev."""
+        """The proposer's input: train examples, and what the best trial so far got wrong on dev."""
         rng = random.Random(number)
         train = self.task.splits.get("train", ())
         render = self.task.format.render
@@ -162,8 +163,8 @@ class Candidates:
     def _bootstrapped(
         self, space: Space, name: str, best: optuna.trial.FrozenTrial | None, trial: optuna.Trial
     ) -> JsonValue:
-        """Train examples with the model's own answers, where the scorer gives them full marks; filled up with targets
-        where too few are accepted."""
+        """Train examples with the model's own answers, if the scorer gives them full marks; filled up with
+        targets if too few are accepted."""
         start = space.defaults() if best is None else dict(best.params)
         alone = {**start, prompts.NEAREST: 0, prompts.DEMONSTRATIONS: "none"}
         rows = self._asked_train(self.recipe(space, alone), trial)
@@ -237,7 +238,7 @@ def _best(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
 
 
 def _charge(trial: optuna.Trial, cost: Cost, prices: Prices) -> None:
-    """Put what was asked besides the trial's run on its bill."""
+    """Add the requests made outside the trial's run to its cost."""
     before = trial.user_attrs.get(BESIDE, {})
     read = prices.million_tokens_in * cost.tokens_in + prices.million_tokens_out * cost.tokens_out
     spent = {

@@ -1,4 +1,4 @@
-"""Instructions evolved by the package gepa (the extra `optimize`), where a proposer was named.
+"""Instructions evolved by the package gepa (the extra `optimize`), if a proposer was named.
 
 Source: Agrawal et al. 2025, GEPA: Reflective Prompt Evolution Can Outperform Reinforcement Learning,
 https://arxiv.org/abs/2507.19457.
@@ -45,9 +45,10 @@ def is_installed() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Evolution:
-    """gepa's adapter: asks a cell's model with candidate instructions, and says what was wrong with the answers.
+    """gepa's adapter: asks a cell's model with candidate instructions, and reports what was wrong with the
+    answers.
 
-    `cell` is of dev, with a `prompt_opt` program whose other parts stay as they are.
+    `cell` asks dev, with a `prompt_opt` program whose other parts stay unchanged.
     """
 
     cell: Cell
@@ -149,7 +150,7 @@ class Evolution:
 
 
 class _Silent:
-    """gepa prints every step; the command prints a line a trial."""
+    """gepa prints every step; the command prints one line per trial."""
 
     def log(self, message: str) -> None:
         return None

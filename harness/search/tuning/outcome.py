@@ -1,4 +1,4 @@
-"""What an arm's search came to, in numbers: gains with intervals, what it cost, what was found."""
+"""The result of an arm's search in numbers: gains with intervals, what it cost, what was found."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def of_arm(result: ArmResult, budget: ArmBudget, task: Task, results: Path) -> A
 
 
 def _is_lost(row: TrialRecord) -> bool:
-    """Whether its worker died, so that it was tried again, or it repeats one that had no result."""
+    """Whether its worker died, so that it was tried again, or whether it repeats a trial that had no
+    result."""
     return row.state == "duplicate" or (row.state == "fail" and row.error is None)
 
 
@@ -81,7 +82,7 @@ def on_test(default: Sequence[tuple[RunRecord, Path]], tuned: Sequence[tuple[Run
 
 
 def compared(default: Sequence[RunScores], tuned: Sequence[RunScores]) -> Scores:
-    """Two recipes' runs, one a seed, with the difference over the examples that all of them answered."""
+    """Two recipes' runs, one per seed, with the difference over the examples that all of them answered."""
     first, second = _table(default), _table(tuned)
     gain = None
     if first and second:
@@ -126,7 +127,8 @@ def _gain(differences: Floats, groups: Sequence[str | None], *, binary: bool) ->
 
 
 def overfit(dev: Interval | None, test: Interval | None) -> Interval | None:
-    """The gain on dev less that on test, two independent samples: square-and-add (Zou and Donner 2008)."""
+    """The gain on dev minus the gain on test, two independent samples: square-and-add (Zou and Donner
+    2008)."""
     if dev is None or test is None:
         return None
     mean = dev.mean - test.mean
@@ -139,7 +141,7 @@ def overfit(dev: Interval | None, test: Interval | None) -> Interval | None:
 
 
 def overhead(rows: Sequence[TrialRecord]) -> float | None:
-    """Of the trials that were run here, the share of their seconds that no run and no proposer took."""
+    """For the trials that were run here, the share of their seconds spent outside runs and proposers."""
     known = [
         (row.seconds, row.run_seconds)
         for row in rows
@@ -213,13 +215,13 @@ def _flat(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
 
 
 def prompt_diff(default: Recipe, champion: Recipe, task: Task) -> str:
-    """The prompts of the first dev example against each other, line by line."""
+    """A line-by-line diff of the prompts of the first dev example."""
     before, after = (_lines(recipe, task) for recipe in (default, champion))
     return "\n".join(difflib.unified_diff(before, after, "default", "tuned", lineterm=""))
 
 
 def _lines(recipe: Recipe, task: Task) -> list[str]:
-    """The first dev example's prompt, a line each."""
+    """The lines of the first dev example's prompt."""
     train, example = task.splits.get("train", ()), task.splits["dev"][0]
     messages = recipe.program.prepare(task, train, 0)(example).messages
     return [line for one in messages for line in (f"[{one.role}]", *one.content.splitlines())]

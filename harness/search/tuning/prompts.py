@@ -20,7 +20,7 @@ INSTRUCTIONS, HINT = "program.instructions", "program.hint"
 DEMONSTRATIONS, NEAREST, CONSTRAIN = "program.demonstrations", "program.nearest", "program.constrain"
 PROPOSED, BOOTSTRAPPED, EVOLVED = "proposed", "bootstrapped", "evolved"
 PROPOSALS = 4
-"""Instructions that a proposer may write, each told how the best before it failed."""
+"""Instructions that a proposer may write, each informed by how the best earlier ones failed."""
 SETS = ((8, 0), (4, 1), (4, 2))
 """Numbers of demonstrations in a labeled set, and the seed that draws them."""
 BARE = "Reply with the answer alone: no explanation and nothing around it."
@@ -70,7 +70,8 @@ def prompt_space(recipe: Recipe, task: Task, model: str, *, proposes: bool, evol
 
 
 def first_tries(space: Space) -> list[Mapping[str, object]]:
-    """What is tried after the default and before the sampler chooses: each part by itself, the likeliest first."""
+    """What is tried after the default and before the sampler chooses: each part by itself, the most promising
+    first."""
     default = space.defaults()
     choices = {dimension.name: dimension.choices for dimension in space.free}
     changes: list[dict[str, object]] = []
@@ -93,17 +94,19 @@ def constrains(task: Task, model: str, recipe: Recipe) -> bool:
 
 
 def form_of(task: Task) -> str:
-    """How an answer is written, in words, as `harness init` would say it; empty where that is too long to show."""
+    """How an answer is written, in words, as `harness init` would say it; empty if that is too long to
+    show."""
     targets = [example.target for example in task.splits.get("train", ())]
     try:
         text = templates.render(instructions.written(task.format.config(), targets), {})
     except (ConfigError, ValueError, KeyError, TypeError):
-        return ""  # a format of a plugin whose targets these words do not fit
+        return ""  # a plugin's format whose targets these words do not fit
     return text if len(text) <= LONGEST_HINT else ""
 
 
 def _named(name: str, texts: Mapping[str, JsonValue], *, extra: list[str] | None = None) -> Dimension:
-    """A dimension of named values, the first the default; what `extra` names stand for is found on the way."""
+    """A dimension of named values, the first the default; what the `extra` names stand for is found during
+    the search."""
     return Dimension(
         name=name, default=next(iter(texts)), choices=(*texts, *(extra or ())), stands_for=dict(texts)
     )

@@ -1,4 +1,5 @@
-"""A model that writes instructions: told the task, labeled examples and what went wrong, it proposes better ones.
+"""A model that writes instructions: given the task, labeled examples and what went wrong, it proposes better
+ones.
 
 Sources: Zhou et al. 2022, Large Language Models Are Human-Level Prompt Engineers, https://arxiv.org/abs/2211.01910;
 failures in the request: Pryzant et al. 2023, Automatic Prompt Optimization, https://arxiv.org/abs/2305.03495.
@@ -17,7 +18,7 @@ from harness.core.protocols import Engine
 from harness.core.values import Completion, Message, Request
 
 LONGEST = 4_000
-"""Characters of the longest instruction that is taken."""
+"""Characters of the longest instruction that is accepted."""
 SHOWN = 400
 """Characters of an example's question or answer that the proposer is shown."""
 ANSWER_TOKENS = 300
@@ -29,7 +30,7 @@ _STYLES = (
     "Give the steps to decide, but ask for the answer alone.",
     "Warn of the mistakes shown above.",
 )
-"""What each proposal in turn is asked for, so that they differ."""
+"""What each proposal in turn is asked to do, so that they differ."""
 
 
 class RubbishError(RunError):
@@ -47,7 +48,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Briefing:
-    """What a proposer is told."""
+    """A proposer's input."""
 
     instructions: str
     """The best so far."""
@@ -57,7 +58,7 @@ class Briefing:
     """Questions of train with their answers."""
     failures: Sequence[Failure] = ()
     score: float | None = None
-    """Of `instructions` on dev; None: not known."""
+    """The score of `instructions` on dev; None: not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,8 @@ class Proposer:
     engine: Engine
 
     def propose(self, briefing: Briefing, number: int) -> Proposal:
-        """The `number`-th proposal, counted from 1; the same number gives the same one where the engine repeats itself.
+        """The `number`-th proposal, counted from 1; the same number gives the same proposal if the engine is
+        deterministic.
 
         Raises:
             RubbishError: none of a few answers can serve as instructions.
@@ -127,7 +129,7 @@ class Proposer:
 
 
 def asked(briefing: Briefing, style: str) -> str:
-    """The request, as one message: models without a system prompt understand it, too."""
+    """The request, as one message: models without a system prompt understand it too."""
     parts = [
         "You write the instructions of another language model. These are its instructions now:",
         _fenced(briefing.instructions or "(none)"),
@@ -155,7 +157,8 @@ def asked(briefing: Briefing, style: str) -> str:
 
 
 def instruction_in(answer: str) -> str:
-    """The instructions in an answer: between the tags, else in a code fence, else all of it without a heading."""
+    """The instructions in an answer: between the tags, else in a code fence, else the whole answer without a
+    heading."""
     text, _ = thoughts.split(answer, thoughts.TAGS)
     if tagged := re.search(r"<instructions?>(.*?)(?:</instructions?>|\Z)", text, re.S | re.I):
         text = tagged[1]

@@ -37,7 +37,7 @@ def alternatives() -> list[Recipe]:
 
 
 def retrieval_space(recipe: Recipe, others: Sequence[Recipe]) -> Space:
-    """The knobs of the recipe's program and retriever, and the kind of retriever where there are several.
+    """The knobs of the recipe's program and retriever, and the kind of retriever if there are several.
 
     A knob of the retriever varies under every kind of retriever that has it.
 
@@ -68,7 +68,8 @@ def retrieval_space(recipe: Recipe, others: Sequence[Recipe]) -> Space:
 
 @dataclass(frozen=True, kw_only=True)
 class RecallFirst:
-    """Asks nothing with a configuration that finds less than another one which shows no more passages."""
+    """Asks the model nothing with a configuration that finds less than another one that shows no more
+    passages."""
 
     evaluate: Evaluate
     task: Task
@@ -87,7 +88,8 @@ class RecallFirst:
 
 
 def recall_on_dev(task: Task, program: Program) -> float | None:
-    """Mean share of an example's gold documents among the passages that are shown; None where no gold is known."""
+    """Mean share of an example's gold documents among the passages that are shown; None if no gold is
+    known."""
     gold = [example for example in task.splits["dev"] if example.context_ids]
     if not gold or "k" not in program.config():
         return None
@@ -102,7 +104,7 @@ def recall_on_dev(task: Task, program: Program) -> float | None:
 
 
 def _better(trial: optuna.Trial, recall: float, shown: int) -> int | None:
-    """A finished trial that found more with no more passages."""
+    """A finished trial that found more while showing no more passages."""
     for other in trial.study.get_trials(deepcopy=False):
         known = other.user_attrs.get(RECALL)
         if other.state.name == "COMPLETE" and known and known["k"] <= shown and known["recall"] > recall:
@@ -111,6 +113,6 @@ def _better(trial: optuna.Trial, recall: float, shown: int) -> int | None:
 
 
 def _kind(recipe: Recipe) -> str:
-    """What the recipe's retriever is called."""
+    """The name of the recipe's retriever."""
     spec = recipe.program.retriever
     return str(spec if isinstance(spec, str) or spec is None else spec["kind"])

@@ -10,13 +10,13 @@ from harness.tasks.load import without_test
 from harness.tasks.sampling import sample_groups
 
 SHARE = 0.2
-"""Of train, where dev has to be cut from it."""
+"""The share of train that becomes dev if dev has to be cut from it."""
 FEWEST = 4
 """Examples that each of the two parts must have."""
 
 
 def sealed(task: Task) -> tuple[Task, list[str]]:
-    """The task without test; where it has no dev, a fifth of train is set aside for it, groups kept whole.
+    """The task without test; if it has no dev, a fifth of train is set aside for it, groups kept whole.
 
     Returns:
         The task, and a sentence if dev was cut.

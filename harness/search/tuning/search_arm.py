@@ -28,7 +28,7 @@ Make = Callable[[ArmStudy, Task, SearchWorkbench], Evaluate]
 
 
 def evaluator(plan: ArmStudy, task: Task, workbench: SearchWorkbench) -> Evaluate:
-    """Runs on dev; a configuration of retrieval has to pass its recall first."""
+    """Runs on dev; a retrieval configuration has to pass the recall check first."""
     return RunTrial(plan=plan, task=task, workbench=workbench)
 
 
@@ -55,7 +55,7 @@ class Spent:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmResult:
-    """What an arm's search came to. `best` is its champion on dev, the earlier one of equals."""
+    """The result of an arm's search. `best` is its champion on dev, the earlier one of equals."""
 
     arm: Arm
     rows: tuple[TrialRecord, ...]

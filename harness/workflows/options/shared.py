@@ -14,7 +14,7 @@ from harness.results.remote import mirror
 
 def _leave_in_step(context: typer.Context, folder: Path) -> Path:
     """Whatever the command leaves in a mirror is uploaded when it ends, however it ends."""
-    mirror.local(folder)  # the default is parsed by nobody
+    mirror.local(folder)  # the default is not parsed
     context.call_on_close(lambda: mirror.push(folder))
     return folder
 
