@@ -41,9 +41,9 @@ def write_beside(recipe: Recipe, file: Path, about: str, study: str) -> Path:
     """
     made = f"study {study}, "
     for number in count(1):
-        place = file if number == 1 else file.with_stem(f"{file.stem}_{number}")
-        if not place.exists() or _is_unedited(place, made):
-            return write_recipe(recipe, place, f"{about}, {_mark(recipe.config())}.")
+        target = file if number == 1 else file.with_stem(f"{file.stem}_{number}")
+        if not target.exists() or _is_unedited(target, made):
+            return write_recipe(recipe, target, f"{about}, {_mark(recipe.config())}.")
     raise AssertionError("unreachable")
 
 

@@ -123,8 +123,8 @@ def test_a_prompt_recipe_that_is_not_the_arms_default_is_named(
     serve(monkeypatch)
     done = session(tiny_task, tune=1, recipes=recipes, settings=settings)
     assert done.tuning is not None
-    said = [note for note in done.tuning.notes if f"not the program of {recipes}" in note]
-    assert bool(said) == noted
+    notes = [note for note in done.tuning.notes if f"not the program of {recipes}" in note]
+    assert bool(notes) == noted
 
 
 def test_a_killed_search_goes_on_where_it_was(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
