@@ -22,8 +22,7 @@ from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.results.triage import read_triage
 from harness.runner.cells import Cell, describe_task
-from harness.runner.executors.local import Local
-from harness.runner.one_worker import OneWorker
+from harness.runner.one_worker import keeping
 from harness.runner.progress import Progress
 from harness.runner.race_progress import StageProgress
 from harness.runner.runner import Outcome
@@ -65,7 +64,7 @@ def run(
     fresh: bool = False,
 ) -> Frugal:
     """Run cells in stages and skip trainings that cannot change the answer; arguments as `runner.run`."""
-    kept = OneWorker() if executor is None or isinstance(executor, Local) else executor
+    kept = keeping(executor)
     stages, stage_progress = _Stages(results), StageProgress(progress)
     progress.plan(cells)
     for stage in _ordered(cells):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.core.errors import WorkerLostError
-from harness.core.execution import Job, Result, What, Worker
+from harness.core.execution import Executor, Job, Result, What, Worker
 from harness.runner.executors.local import Local
 
 
@@ -29,3 +29,8 @@ class OneWorker(Local):
             return worker
 
         return super().run(jobs, kept, notify)
+
+
+def keeping(executor: Executor | None) -> Executor:
+    """An executor for several rounds: this process keeps its worker, others are used as they are."""
+    return OneWorker() if executor is None or isinstance(executor, Local) else executor

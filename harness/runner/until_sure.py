@@ -25,8 +25,7 @@ from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.records.run import RunRecord
 from harness.runner.asked import complete
 from harness.runner.cells import Cell
-from harness.runner.executors.local import Local
-from harness.runner.one_worker import OneWorker
+from harness.runner.one_worker import keeping
 from harness.runner.progress import Progress
 from harness.runner.race_progress import RaceProgress
 from harness.runner.runner import Outcome
@@ -148,7 +147,7 @@ def run(
     executor: Executor | None = None,
 ) -> Race:
     """Ask every cell until the verdict of its task and model is sure; arguments as `runner.run`."""
-    kept = OneWorker() if executor is None or isinstance(executor, Local) else executor
+    kept = keeping(executor)
     rounds = _Rounds(results, RaceProgress(progress), cache, on_finished, kept)
     progress.plan(cells)
     entrants: list[_Entrant] = []

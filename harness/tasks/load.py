@@ -144,7 +144,7 @@ def find(name_or_path: str | Path) -> Path:
         raise ConfigError("no task.yaml in this folder", file=path, remedy="make one with: harness init DATA")
     if path.is_file():
         raise ConfigError(
-            "a data file is not a task", file=path, remedy=f"make one of it: harness init {path}"
+            "a data file is not a task", file=path, remedy=f"create one with: harness init {path}"
         )
     raise ConfigError(f"unknown task '{name_or_path}'", remedy=nearest(str(name_or_path), known))
 
