@@ -145,7 +145,7 @@ def test_a_file_that_only_claims_to_be_a_report_is_not_served(tmp_path: Path) ->
     live.write(tmp_path, LiveRun(name=NAME, ending="done", report=str(secret)))
     watch = Watch(tmp_path, NAME)
     watch.look()
-    assert watch.final is None
+    assert watch.final() is None
 
 
 @pytest.mark.parametrize("content", ["", "[", "[]", '{"cells": 3}', '{"pid": "x"}', "9" * 5000])
@@ -176,7 +176,7 @@ def test_a_run_tells_how_far_it_is_and_where_its_report_is(
     assert Path(run.report) == done.report
     watch = Watch(tmp_path / "results", "colours")
     watch.look()
-    assert watch.final == done.report
+    assert watch.final() == done.report
 
 
 def test_a_cell_that_is_skipped_keeps_its_answers_and_the_same_command_goes_on(

@@ -101,8 +101,9 @@ class LiveServer:
         return _Guard(Starlette(routes=routes), self.token, port)
 
     async def _page(self, request: Request) -> Response:
-        if self.watch.final is not None:
-            return _html(await asyncio.to_thread(_read, self.watch.final), page.report_policy())
+        report = await asyncio.to_thread(self.watch.final)
+        if report is not None:
+            return _html(await asyncio.to_thread(_read, report), page.report_policy())
         return _html(page.live(self.watch.name), page.live_policy())
 
     async def _report(self, request: Request) -> Response:

@@ -92,7 +92,6 @@ class Watch:
     version: int = 0
     page: str = ""
     """The report so far."""
-    final: Path | None = None
     _report: int = 0
     _built: float = 0.0
     _took: float = 0.0
@@ -111,6 +110,11 @@ class Watch:
     def closed(self) -> bool:
         return self._closed.is_set()
 
+    def final(self) -> Path | None:
+        """The report's file, once the command has ended: read now, because the latest check may be older than
+        its end."""
+        return _final(live.read(self.results, self.name) or LiveRun(name=self.name))
+
     def _run(self) -> None:
         while not self._closed.wait(POLL):
             self.look()
@@ -122,7 +126,6 @@ class Watch:
             self._rebuild(run)
         except (OSError, ValueError, KeyError, HarnessError):
             self._built = time.monotonic()  # a run folder that is being changed
-        self.final = _final(run)
         text = finite_json(asdict(self._snapshot(run)), compact=True)
         if text != self.json:
             self.json = text
