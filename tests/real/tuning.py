@@ -51,7 +51,7 @@ def main() -> None:
 def _public(name: str) -> str:
     folder = Path("tasks_real") / name
     if not (folder / "task.yaml").exists():
-        getattr(adapters, name)(DATA, folder)
+        folder = getattr(adapters, name)(DATA, folder.parent)
     return str(folder)
 
 
