@@ -139,10 +139,11 @@ class _Loop:
                 fused_norms(self.learner.network),
                 gated_mlps(self.learner.network),
                 recomputed_states(),
-                kept_memory(),
+                kept_memory() as kept,
             ):
                 for rows in self._steps():
                     self._step(rows)
+                    kept.after_step()
                     if self._patience_is_over():
                         break
                     self._save()

@@ -49,9 +49,7 @@ class _Widened(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, out: Tensor, x: Tensor, a: Tensor, b: Tensor, s: float, rounds: bool
-    ) -> Tensor:
+    def forward(ctx: Any, out: Tensor, x: Tensor, a: Tensor, b: Tensor, s: float, rounds: bool) -> Tensor:
         narrow = x.float() @ a.T
         ctx.save_for_backward(x, narrow, a, b)
         ctx.scaling = s
