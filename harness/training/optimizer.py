@@ -198,7 +198,10 @@ def _adam(
     import torch
 
     if settings.optim == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        adam = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        for master in masters:
+            adam.state[master] = _moments(master)
+        return adam
     if settings.optim in PAGED and masters[0].device.type != "cuda":
         raise ConfigError(
             f"optim {settings.optim} moves its states between GPU and CPU, and this model is not on a GPU",
@@ -212,6 +215,18 @@ def _adam(
         ) from None
     cls: Callable[..., torch.optim.Optimizer] = getattr(bitsandbytes.optim, _BITSANDBYTES[settings.optim])
     return cls(groups, lr=settings.learning_rate)
+
+
+def _moments(master: torch.nn.Parameter) -> dict[str, torch.Tensor]:
+    """The state of AdamW, which torch would create in the first step: between gradients and activations, whose
+    memory would then come back in pieces that later steps cannot use."""
+    import torch
+
+    return {
+        "step": torch.zeros((), dtype=torch.float32, device=master.device),
+        "exp_avg": torch.zeros_like(master, memory_format=torch.preserve_format),
+        "exp_avg_sq": torch.zeros_like(master, memory_format=torch.preserve_format),
+    }
 
 
 def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:
