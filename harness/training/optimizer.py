@@ -100,7 +100,8 @@ class Optimizer:
         if not self._narrow:
             return torch.nn.utils.get_total_norm(gradients)
         norms = [torch.linalg.vector_norm(gradient, dtype=torch.float32) for gradient in gradients]
-        return torch.linalg.vector_norm(torch.stack(norms))
+        total: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
+        return total
 
     def _portions(self) -> Iterator[list[torch.nn.Parameter]]:
         """The masters that are updated together: all of them if their gradients are float32 already."""

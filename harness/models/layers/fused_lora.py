@@ -80,12 +80,12 @@ def fused_lora(network: Network) -> Iterator[None]:
         yield
 
 
-def _is_alone(module: nn.Module) -> bool:
+def _is_alone(module: Layer) -> bool:
     """Whether one float32 adapter without dropout, bias or variant is over a frozen layer."""
     from peft.tuners.lora import Linear, LoraLayer
 
-    four_bit = isinstance(module, LoraLayer) and type(module).__name__ == "Linear4bit"
-    if not four_bit and type(module) is not Linear:
+    kind = cast("type", type(module))
+    if kind is not Linear and not (issubclass(kind, LoraLayer) and kind.__name__ == "Linear4bit"):
         return False
     if module.merged or "forward" in vars(module):
         return False
