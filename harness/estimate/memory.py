@@ -70,14 +70,20 @@ class Memory:
     optimizer: float = 0.0
     activations: float = 0.0
     cache: float = 0.0
+    reused: float = 0.0
+    """Bytes of activations that gradients take over as a pass goes back, which count once."""
     trainable: int = 0
 
     @property
     def total(self) -> float:
-        return float(sum(value for name, value in asdict(self).items() if name != "trainable"))
+        return sum(self._terms.values()) - self.reused
+
+    @property
+    def _terms(self) -> dict[str, float]:
+        return {name: value for name, value in asdict(self).items() if name not in ("trainable", "reused")}
 
     def to_json(self) -> dict[str, float]:
-        terms = {f"{name}_bytes": value for name, value in asdict(self).items() if name != "trainable"}
+        terms = {f"{name}_bytes": value for name, value in self._terms.items()}
         return {**terms, "trainable_parameters": self.trainable, "total_bytes": self.total}
 
 
@@ -124,12 +130,15 @@ def training(
     size, own = BYTES[dtype], trainable - added
     adam = _ADAM[stage.optim]
     average = 4.0 * trainable if stage.ema_decay else 0.0
+    gradients = gradient_bytes(size, stage) * max(0, own)
+    kept = activations(shape, size, work, stage, added=added > 0)
     return Memory(
         weights=weights(shape, base, dtype) + 4.0 * added,
-        gradients=gradient_bytes(size, stage) * max(0, own) + 4.0 * min(trainable, added),
+        gradients=gradients + 4.0 * min(trainable, added),
         masters=(4.0 * max(0, own) if size < 4 else 0.0) + average,
         optimizer=adam * trainable,
-        activations=activations(shape, size, work, stage, added=added > 0),
+        activations=kept,
+        reused=min(gradients, kept) if stage.gradient_accumulation_steps == 1 else 0.0,
         trainable=trainable,
     )
 

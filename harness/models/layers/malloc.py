@@ -12,7 +12,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's `mallopt` (malloc.h)."""
 _USUAL = 32 << 20
 """The highest threshold that glibc sets on its own; it trims at twice that."""
-_KEPT = 1.25
+_KEPT = 1.1
 """How many times a step's own need may be kept."""
 
 
