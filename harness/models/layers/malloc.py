@@ -19,8 +19,8 @@ _KEPT = 1.1
 class KeptMemory:
     """Bounds what a process keeps from one step to the next.
 
-    Steps of different lengths leave gaps that the next one cannot fill, so memory that is kept grows without end:
-    full finetuning of SmolLM2-135M kept 1.1 GB more after ten steps than it ever used. What a step needs is
+    Steps of different lengths leave gaps that the next one cannot fill, so memory that is kept grows from step
+    to step: from 2.87 GiB at the second to 3.43 at the tenth in full finetuning of SmolLM2-135M. What a step needs is
     learned from one that begins with nothing kept.
     """
 
