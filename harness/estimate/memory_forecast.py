@@ -90,4 +90,5 @@ def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stag
         rows=0,
         length=0,
         narrow=model.network.device.type == "cuda",
+        recomputed=model.network.device.type == "cpu",
     )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-
-import numpy as np
 
 from harness.core.errors import EngineError
 from harness.core.protocols import Engine, Task
@@ -20,12 +17,10 @@ from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
 from harness.runner.held import held
+from harness.runner.latency import PROMPTS, measure
 from harness.runner.model_pool import is_server
 from harness.tasks import templates
 from harness.tasks.writable import writing
-
-LATENCY_EXAMPLES = 3
-"""How many test prompts are repeated one at a time to measure latency."""
 
 
 def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
@@ -63,12 +58,13 @@ def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
         attempt.progress.state(cell, "timing")
     timed = () if refusal or later_round else _timed(attempt, examples)
     rows = folder.rows()
+    lengths = {row.sample_id: row.tokens_out or 0 for row in rows if row.answered}
     about: dict[str, object] = {"batch_size": engine.batch_size}
     if notes := [*engine.notes, *_language_notes(cell.task, cell.recipe)]:
         about["notes"] = notes
     if models := models_of(rows):
         about["models"] = models
-    return AnswerRecord.of({**answer_cost(rows), **latency(engine, timed), **about})
+    return AnswerRecord.of({**answer_cost(rows), **measure(engine, timed, lengths).to_json(), **about})
 
 
 def _language_notes(task: Task, recipe: Recipe) -> list[str]:
@@ -100,25 +96,7 @@ def _timed(attempt: CellContext, examples: Sequence[Example]) -> list[Request]:
     """The first prompts that fit the model's context."""
     pairs = ((example, attempt.prompter(example)) for example in examples)
     fitting = (pair for pair in pairs if attempt.room.fits(pair[1]))
-    return [request(attempt.cell, *pair) for pair in islice(fitting, LATENCY_EXAMPLES)]
-
-
-def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, float | None]:
-    """Wall seconds per answer when asked one at a time, without cached answers.
-
-    Pauses and failed attempts before an answer do not count as latency; a request without an answer has none.
-    """
-    seconds = []
-    for asked in requests:
-        clock = time.monotonic()
-        try:
-            for _, completion in engine.uncached.generate([asked]):
-                if completion.finish_reason != "error":
-                    seconds.append(time.monotonic() - clock - completion.waited)
-        except EngineError:
-            break
-    p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (None, None)
-    return {"latency_p50": p50, "latency_p95": p95, "latency_n": len(seconds)}
+    return [request(attempt.cell, *pair) for pair in islice(fitting, PROMPTS)]
 
 
 def answer_cost(rows: Sequence[SampleRecord]) -> dict[str, float | None]:

@@ -25,6 +25,7 @@ from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.records.run import RunRecord
 from harness.runner.asked import complete
 from harness.runner.cells import Cell
+from harness.runner.latency import Latency
 from harness.runner.one_worker import keeping
 from harness.runner.progress import Progress
 from harness.runner.race_progress import RaceProgress
@@ -133,7 +134,7 @@ def _timed(record: RunRecord, earlier: RunRecord | None) -> RunRecord:
     """The record with the latency of an earlier round, if it has none of its own."""
     if earlier is None or earlier.answer is None or record.answer is None or record.answer.latency_n:
         return record
-    measured = {name: earlier.answer.raw.get(name) for name in ("latency_p50", "latency_p95", "latency_n")}
+    measured = {name: earlier.answer.raw.get(name) for name in Latency().to_json()}
     return record.changed(answer={**record.answer.raw, **measured}) if measured["latency_n"] else record
 
 

@@ -54,6 +54,8 @@ class Gradient:
         weight = sum(sum(row.weights[1:]) for row in rows)
         while (loss := self._attempt(rows, weight)) is None:
             self._halve(step, rows)
+        if self.group.size > 1:
+            self.optimizer.gather()
         if not self.learner.divided:
             self.group.all_reduce_gradients(self.optimizer.masters)
         return self.group.total(loss, self.learner.network.device)

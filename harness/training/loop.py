@@ -12,8 +12,11 @@ from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
 from harness.models.layers import weights_io
 from harness.models.layers.fused_lora import fused_lora
 from harness.models.layers.fused_rmsnorm import fused_norms
+from harness.models.layers.gated_mlp import gated_mlps
 from harness.models.layers.malloc import kept_memory
 from harness.models.layers.narrow_lora import narrow_lora
+from harness.models.layers.out_of_memory import release
+from harness.models.layers.recomputed_states import recomputed_states
 from harness.training import distributed
 from harness.training.activation_checkpointing import Recomputation
 from harness.training.batching import in_order, plan, step_count
@@ -73,7 +76,10 @@ def fit(
             "packing and neftune_noise_alpha cannot be combined: the noise is scaled by a row's length",
             remedy="omit one of them",
         )
-    return _Loop(model, rows, dev_rows, settings, context, loss).run()
+    try:
+        return _Loop(model, rows, dev_rows, settings, context, loss).run()
+    finally:
+        release()  # What answers next does not stand beside optimizer states that are over.
 
 
 class _Loop:
@@ -131,10 +137,13 @@ class _Loop:
                 fused_lora(self.learner.network),
                 narrow_lora(self.learner.network),
                 fused_norms(self.learner.network),
-                kept_memory(),
+                gated_mlps(self.learner.network),
+                recomputed_states(),
+                kept_memory() as kept,
             ):
                 for rows in self._steps():
                     self._step(rows)
+                    kept.after_step()
                     if self._patience_is_over():
                         break
                     self._save()

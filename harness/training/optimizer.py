@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.core.errors import ConfigError
@@ -13,6 +13,8 @@ from harness.training.settings import TrainingSettings
 if TYPE_CHECKING:
     import torch
 
+_WIDENED = 1 << 24
+"""Elements of the gradients that are float32 at a time, in a step that was one micro-batch."""
 PAGED = ("paged_adamw_32bit", "paged_adamw_8bit")
 _BITSANDBYTES = {
     "adamw_8bit": "AdamW8bit",
@@ -32,9 +34,11 @@ class Optimizer:
     """AdamW over the trainable parameters.
 
     A bfloat16 weight has 8 bits of precision: an update below 1/256 of it is rounded away, and
-    most late updates are. So parameters of lower precision get a float32 master copy, which
-    also accumulates their gradients; after each step the masters are written back.
-    Float32 parameters are their own masters.
+    most late updates are. So parameters of lower precision get a float32 master copy; after each step the masters are
+    written back. Float32 parameters are their own masters.
+
+    Gradients add up in float32. One that nothing is added to stays as narrow as its parameter until the update, which
+    widens a sixteenth of them at a time.
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: TrainingSettings) -> None:
@@ -42,8 +46,10 @@ class Optimizer:
 
         self._limit = settings.max_grad_norm
         self._pairs = [(p, p if p.dtype == torch.float32 else _master(p)) for p in parameters]
+        self._gradients: dict[torch.nn.Parameter, torch.Tensor] = {}
+        """By master: what has been accumulated for it and is not its `grad` yet."""
         self._hooks = [
-            p.register_post_accumulate_grad_hook(_into(master))
+            p.register_post_accumulate_grad_hook(self._into(master))
             for p, master in self._pairs
             if master is not p
         ]
@@ -63,19 +69,70 @@ class Optimizer:
 
         Nothing is updated when that norm is not finite.
         """
-        import torch
-
-        total = torch.nn.utils.get_total_norm([m.grad for m in self.masters if m.grad is not None])
+        self._gradients |= {master: master.grad for master in self.masters if master.grad is not None}
+        total = self._norm()
         norm = float(whole(total))
         if math.isfinite(norm):
-            if norm > self._limit:
-                torch.nn.utils.clip_grads_with_norm_(self.masters, self._limit, total)
             for group in self._adam.param_groups:
                 group["lr"] = learning_rate
-            self._adam.step()
+            for masters in self._portions():
+                self._update(masters, total if norm > self._limit else None)
             self.write(self.masters)
         self.clear()
         return norm
+
+    def gather(self) -> None:
+        """Make every gradient the `grad` of its master, in float32: processes add theirs up there."""
+        for master, gradient in self._gradients.items():
+            master.grad = gradient.float()
+        self._gradients.clear()
+
+    @property
+    def _narrow(self) -> bool:
+        import torch
+
+        return any(gradient.dtype != torch.float32 for gradient in self._gradients.values())
+
+    def _norm(self) -> torch.Tensor:
+        import torch
+
+        gradients = list(self._gradients.values())
+        if not self._narrow:
+            return torch.nn.utils.get_total_norm(gradients)
+        norms = [torch.linalg.vector_norm(gradient, dtype=torch.float32) for gradient in gradients]
+        total: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
+        return total
+
+    def _portions(self) -> Iterator[list[torch.nn.Parameter]]:
+        """The masters that are updated together: all of them if their gradients are float32 already."""
+        room = sum(master.numel() for master in self.masters)
+        if self._narrow:
+            room = max(_WIDENED, room // 16)
+        portion: list[torch.nn.Parameter] = []
+        size = 0
+        for master in self.masters:
+            if portion and size + master.numel() > room:
+                yield portion
+                portion, size = [], 0
+            portion.append(master)
+            size += master.numel()
+        yield portion
+
+    def _update(self, masters: Sequence[torch.nn.Parameter], total: torch.Tensor | None) -> None:
+        """One step of Adam for some masters, clipped if the gradients' `total` norm is given.
+
+        Adam passes over a parameter without a gradient, so those of the other masters are set aside.
+        """
+        import torch
+
+        for master in self.masters:
+            master.grad = None
+        for master in masters:
+            if (gradient := self._gradients.pop(master, None)) is not None:
+                master.grad = gradient.float()
+        if total is not None:
+            torch.nn.utils.clip_grads_with_norm_(masters, self._limit, total)
+        self._adam.step()
 
     def write(self, values: Sequence[torch.Tensor]) -> None:
         """Copy float32 values, one for each parameter, into the network."""
@@ -88,6 +145,7 @@ class Optimizer:
 
     def clear(self) -> None:
         """Clear the accumulated gradients."""
+        self._gradients.clear()
         for parameter, master in self._pairs:
             parameter.grad = master.grad = None
 
@@ -113,6 +171,16 @@ class Optimizer:
         self._adam.load_state_dict({**state["adam"], "state": moments})
         self.write(self.masters)
 
+    def _into(self, master: torch.nn.Parameter) -> Callable[[torch.nn.Parameter], None]:
+        def add(parameter: torch.nn.Parameter) -> None:
+            gradient = parameter.grad
+            parameter.grad = None
+            if gradient is not None:
+                earlier = self._gradients.get(master)
+                self._gradients[master] = gradient if earlier is None else earlier.float().add_(gradient)
+
+        return add
+
     def close(self) -> None:
         """Remove the parameters' hooks and gradients."""
         for hook in self._hooks:
@@ -131,7 +199,10 @@ def _adam(
     import torch
 
     if settings.optim == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        adam = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        for master in masters:
+            adam.state[master] = _moments(master)
+        return adam
     if settings.optim in PAGED and masters[0].device.type != "cuda":
         raise ConfigError(
             f"optim {settings.optim} moves its states between GPU and CPU, and this model is not on a GPU",
@@ -147,17 +218,19 @@ def _adam(
     return cls(groups, lr=settings.learning_rate)
 
 
+def _moments(master: torch.nn.Parameter) -> dict[str, torch.Tensor]:
+    """The state of AdamW, which torch would create in the first step: between gradients and activations, whose
+    memory would then come back in pieces that later steps cannot use."""
+    import torch
+
+    return {
+        "step": torch.zeros((), dtype=torch.float32, device=master.device),
+        "exp_avg": torch.zeros_like(master, memory_format=torch.preserve_format),
+        "exp_avg_sq": torch.zeros_like(master, memory_format=torch.preserve_format),
+    }
+
+
 def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:
     import torch
 
     return torch.nn.Parameter(parameter.detach().float())
-
-
-def _into(master: torch.nn.Parameter) -> Callable[[torch.nn.Parameter], None]:
-    def add(parameter: torch.nn.Parameter) -> None:
-        gradient = parameter.grad
-        parameter.grad = None
-        if gradient is not None:
-            master.grad = gradient.float() if master.grad is None else master.grad.add_(gradient)
-
-    return add

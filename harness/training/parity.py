@@ -25,6 +25,7 @@ from harness.core.torch_types import Network
 from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
 from harness.models.layers.attached import classification_head, learnt_prefix
+from harness.models.layers.out_of_memory import release
 from harness.training.encoder_decoder_loss import first_logits
 from harness.training.parity_exported import ParityCheck, check_adapter, check_dropout, check_merged
 from harness.training.tokenized import TokenizedExample, to_row
@@ -92,7 +93,9 @@ def check(
     checks += [check_head(model.network) or check_trained(before, after), check_merged(model, before.ids)]
     if adapter is not None and adapters.names(model.network):
         checks.append(check_adapter(model, before.ids, adapter.stages))
-    return [*checks, *check_dropout(model, before.ids), *check_neighbors(model, before.ids)]
+    checks += [*check_dropout(model, before.ids), *check_neighbors(model, before.ids)]
+    release()  # The networks that it was compared with are gone; their memory goes, too.
+    return checks
 
 
 def require(checks: Sequence[ParityCheck]) -> None:

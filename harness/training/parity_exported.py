@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +13,7 @@ from harness.core.torch_types import Network
 from harness.models.architecture import DECODER, of
 from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
+from harness.models.layers.widened import in_float32
 from harness.training.encoder_decoder_loss import first_logits
 
 if TYPE_CHECKING:
@@ -38,12 +38,17 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
     """The network that `harness export --merged` would write gives the same logits as the run's network."""
     if (reason := _not_whole(model)) is not None:
         return ParityCheck(check="merged", ok=True, detail=reason)
+    import torch
+
     network = model.network
 
     def compare(device: str | None) -> ParityCheck:
-        with plain_layers.unrounded_inputs(network), in_float32(network):
-            trained = logits(network, ids)
-            difference = _difference(trained, logits(exported.rebuilt(network, device=device), ids))
+        with plain_layers.unrounded_inputs(network):
+            with in_float32(network):
+                trained = logits(network, ids)
+            # Only now: at no time are there two networks in float32.
+            made = exported.rebuilt(network, device=device, dtype=torch.float32)
+            difference = _difference(trained, logits(made, ids))
         settings = exported.generation_config(network, model.chat.eos_ids)
         if rules := exported.generation_rules(settings, model.chat.eos_ids):
             detail = f"the exported model would follow rules that the run does not: {', '.join(rules)}"
@@ -52,7 +57,8 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
             f"exported and trained logits differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
         )
         if any(plain_layers.quantization(module) == "8bit" for module in network.modules()):
-            rounding = _difference(trained, logits(network, ids))
+            with in_float32(network):
+                rounding = _difference(trained, logits(network, ids))
             detail += f"; inputs rounded to 8 bits, as here and not in an export, move them by {rounding:.1e}"
         remedy = "" if difference <= TOLERANCE else "; serve the adapter unmerged, or report this combination"
         return ParityCheck(check="merged", ok=difference <= TOLERANCE, detail=detail + remedy)
@@ -66,15 +72,18 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
     Args:
         stages: folders of the trained stages, oldest first.
     """
+    import torch
+
     network = model.network
 
     def compare(device: str | None) -> ParityCheck:
         if change := _changed(model):
             detail = f"the adapter's base is not the published one ({change}): export the whole model instead"
             return ParityCheck(check="adapter", ok=False, detail=detail)
-        with plain_layers.unrounded_inputs(network), in_float32(network):
-            trained = logits(network, ids)
-            base = exported.rebuilt(network, adapters=False, device=device)
+        with plain_layers.unrounded_inputs(network):
+            with in_float32(network):
+                trained = logits(network, ids)
+            base = exported.rebuilt(network, adapters=False, device=device, dtype=torch.float32)
             difference = _difference(trained, logits(_with_adapters(base, stages), ids))
         detail = (
             f"logits of base and adapter differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
@@ -109,40 +118,6 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
     difference = _difference(answering, training)
     detail = f"logits in training, where nothing is dropped, differ by {difference:.1e} of their spread from answering's"
     return [ParityCheck(check="dropout", ok=difference <= TOLERANCE, detail=detail)]
-
-
-@contextlib.contextmanager
-def in_float32(network: Network) -> Iterator[None]:
-    """The network in float32 while the block runs; quantized layers compute in it, and stay quantized.
-
-    Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than the
-    faults that this check looks for. Float32 holds every 16-bit number, so the network comes back bit for
-    bit.
-    """
-    import torch
-
-    short = (torch.bfloat16, torch.float16)
-    tensors = [t for t in (*network.parameters(), *network.buffers()) if t.dtype in short]
-    before = [tensor.data for tensor in tensors]
-    computing = [m for m in network.modules() if getattr(m, "compute_dtype", None) in short]
-    formats = [module.compute_dtype for module in computing]
-    held = [state for p in network.parameters() if (state := getattr(p, "quant_state", None)) is not None]
-    rounded = [state.dtype for state in held]
-    for tensor in tensors:
-        tensor.data = tensor.data.float()
-    for module in computing:
-        module.compute_dtype = torch.float32
-    for state in held:
-        state.dtype = torch.float32
-    try:
-        yield
-    finally:
-        for tensor, data in zip(tensors, before, strict=True):
-            tensor.data = data
-        for module, number in zip(computing, formats, strict=True):
-            module.compute_dtype = number
-        for state, number in zip(held, rounded, strict=True):
-            state.dtype = number
 
 
 def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:

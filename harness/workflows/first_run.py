@@ -15,8 +15,8 @@ from harness.tasks.prompt_size import PromptSize
 PARAMETERS = 134.5e6
 """Parameters of the bundled model."""
 SPEED = 80e9
-"""Operations a second of two otherwise idle CPU cores in training: `make demo` does 62·10¹² of them in 11.5
-minutes."""
+"""Operations a second of two otherwise idle CPU cores in training: `harness run demo-full.yaml` does 62·10¹² of
+them in 11.5 minutes."""
 DECODING = 0.25
 """Share of that speed that is reached when answers are written token by token."""
 EPOCHS, BATCH, SHOTS, DEV = 3, 8, 8, 32

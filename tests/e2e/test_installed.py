@@ -83,7 +83,7 @@ def test_the_archives_hold_the_recipes_and_tasks_of_the_clone(built: tuple[Path,
     wheel = set(ZipFile(built[1]).namelist())
     listed = call("git", "ls-files", "baselines/*.yaml", "tasks", "*.yaml", cwd=CLONE).splitlines()
     shipped = {name for name in listed if not name.startswith("tests/")}
-    assert {"baselines/lora.yaml", "tasks/handbook_qa/task.yaml", "demo.yaml"} <= shipped
+    assert {"baselines/lora.yaml", "tasks/handbook_qa/task.yaml", "demo.yaml", "demo-full.yaml"} <= shipped
     assert shipped <= unpacked
     assert {f"harness/_shipped/{name}" for name in shipped} <= wheel
 

@@ -71,7 +71,7 @@ def test_a_limit_of_nothing_is_refused() -> None:
         build("data", {"kind": "train", "limit": 0})
 
 
-@pytest.mark.parametrize("file", ["demo.yaml", "handbook.yaml", "methods.yaml"])
+@pytest.mark.parametrize("file", ["demo.yaml", "demo-full.yaml", "handbook.yaml", "methods.yaml"])
 def test_a_shipped_experiment_loads(file: str) -> None:
     experiment = run.experiment(RunOptions(str(recipes.FOLDER.parent / file)))
     assert len(experiment.recipes) > 1

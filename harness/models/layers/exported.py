@@ -6,6 +6,7 @@ configuration cannot express, or merging gets wrong, shows before a score is giv
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from harness.core.errors import RunError
 from harness.core.torch_types import ModelConfig, Network
 from harness.models.cache import quiet
 from harness.models.layers import plain_layers, tied
+from harness.models.layers.widened import in_float32
 from harness.models.number_format import dtype_of
 
 if TYPE_CHECKING:
@@ -22,20 +24,27 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig
 
 
-def rebuilt(network: Network, *, adapters: bool = True, device: torch.device | str | None = None) -> Network:
+def rebuilt(
+    network: Network,
+    *,
+    adapters: bool = True,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Network:
     """A plain network of the same class, built as `from_pretrained` does, that shares the weights which need
     no change. `network` is left unchanged.
 
     Args: adapters: merge them; if False, the result is the base under them.
         device: where its weights are put; by default where they are.
+        dtype: float32, for adapters that are merged in it and a result that computes in it; by default both are in
+            the network's own number format.
 
     Raises:
         RunError: the configuration does not describe a network with these weights.
     """
     configuration = _configuration(network, untied=adapters and tied.adapted(network))
-    state = _state(network, adapters)
     where = network.device if device is None else device
-    state = {name: tensor.to(where) for name, tensor in state.items()}
+    state = _moved(_state(network, adapters, dtype), where, dtype)
     try:
         with quiet():
             cls: Any = type(network)
@@ -43,7 +52,7 @@ def rebuilt(network: Network, *, adapters: bool = True, device: torch.device | s
                 None,
                 config=configuration,
                 state_dict=state,
-                dtype=dtype_of(network),
+                dtype=dtype or dtype_of(network),
                 device_map={"": where},
                 output_loading_info=True,
             )
@@ -121,8 +130,19 @@ def _configuration(network: Network, untied: bool) -> ModelConfig:
     return configuration
 
 
-def _state(network: Network, adapters: bool) -> Mapping[str, Tensor]:
-    dtype = dtype_of(network)
+def _moved(
+    state: Mapping[str, Tensor], where: torch.device | str, dtype: torch.dtype | None
+) -> dict[str, Tensor]:
+    """The tensors on a device, and in a number format if one is given; tied ones stay one tensor."""
+    moved: dict[tuple[int, torch.Size], Tensor] = {}
+    for tensor in state.values():
+        number = tensor.dtype if dtype is None or not tensor.is_floating_point() else dtype
+        moved.setdefault((tensor.data_ptr(), tensor.shape), tensor.to(where, number))
+    return {name: moved[tensor.data_ptr(), tensor.shape] for name, tensor in state.items()}
+
+
+def _state(network: Network, adapters: bool, dtype: torch.dtype | None) -> Mapping[str, Tensor]:
+    number = dtype or dtype_of(network)
     layers = dict(plain_layers.special(network))
     inside = tuple(f"{path}." for path in layers)
     state = {
@@ -133,6 +153,7 @@ def _state(network: Network, adapters: bool) -> Mapping[str, Tensor]:
     for path, layer in layers.items():
         source = layer if adapters else plain_layers.innermost(layer)
         held = bool(plain_layers.quantization(plain_layers.innermost(layer)))
-        made = plain_layers.plain(source, dtype) if adapters or held else source
+        with contextlib.nullcontext() if dtype is None else in_float32(source):
+            made = plain_layers.plain(source, number) if adapters or held else source
         state |= {f"{path}.{name}": tensor for name, tensor in made.state_dict().items()}
     return state

@@ -108,6 +108,9 @@ class AnswerRecord(Record):
     latency_p50: float | None = None
     latency_p95: float | None = None
     latency_n: int | None = None
+    first_token_seconds: float | None = None
+    token_seconds: float | None = None
+    """Of one prompt alone; None if whole answers were timed."""
     batch_size: int | None = None
     notes: tuple[str, ...] = ()
     models: dict[str, int] | None = None

@@ -1,0 +1,84 @@
+"""Latency from a few tokens at batch one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from harness.core.values import Completion, Message, Request
+from harness.runner import latency
+
+
+class Clocked:
+    """An engine with a network: a token takes a tenth of a second, a prompt its length in seconds."""
+
+    model: Any = object()
+    slow_start = 0.0
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.asked = 0.0, 0
+        monkeypatch.setattr(latency.time, "monotonic", lambda: self.now)
+
+    @property
+    def uncached(self) -> Clocked:
+        return self
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        for position, request in enumerate(requests):
+            self.now += len(request.messages[0].content) + 0.1 * (request.max_new_tokens - 1)
+            self.asked += request.max_new_tokens
+            yield (
+                position,
+                Completion(
+                    text="x",
+                    tokens_in=1,
+                    tokens_out=request.max_new_tokens,
+                    finish_reason="length",
+                    seconds=0.0,
+                ),
+            )
+
+
+def requests(*lengths: int) -> list[Request]:
+    return [
+        Request(id=f"r{i}", messages=(Message("user", "x" * length),), max_new_tokens=60)
+        for i, length in enumerate(lengths)
+    ]
+
+
+def test_latency_is_the_first_token_and_the_rest_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine: Any = Clocked(monkeypatch)
+    measured = latency.measure(engine, requests(2, 2, 2), {"r0": 11, "r1": 31, "r2": 51})
+    assert measured.token == pytest.approx(0.1)
+    assert measured.first_token == 2.0
+    assert measured.answers == pytest.approx((3.0, 5.0, 7.0))
+    assert measured.to_json()["latency_p50"] == pytest.approx(5.0)
+    assert engine.asked == 3 + 1 + latency.TOKENS
+
+
+def test_answers_of_one_token_have_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine: Any = Clocked(monkeypatch)
+    measured = latency.measure(engine, requests(1, 2, 3), {"r0": 1, "r1": 1, "r2": 1})
+    assert measured.answers == (1.0, 2.0, 3.0)
+    assert engine.asked == 3
+
+
+def test_a_server_is_asked_whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine: Any = Clocked(monkeypatch)
+    engine.model = None
+    measured = latency.measure(engine, requests(1, 1, 1), {"r0": 5, "r1": 5, "r2": 5})
+    assert measured.answers == pytest.approx((6.9, 6.9, 6.9))
+    assert (measured.first_token, measured.token, engine.asked) == (None, None, 180)
+
+
+def test_without_requests_there_is_no_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine: Any = Clocked(monkeypatch)
+    assert latency.measure(engine, (), {}).to_json() == {
+        "latency_p50": None,
+        "latency_p95": None,
+        "latency_n": 0,
+        "first_token_seconds": None,
+        "token_seconds": None,
+    }
