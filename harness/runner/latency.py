@@ -80,7 +80,7 @@ def _per_token(
     if more < 1:
         return 0.0
     whole = list(_all(engine, [replace(requests[longest], max_new_tokens=1 + more)]))
-    return max(0.0, whole[0] - statistics.median(firsts)) / more if whole else 0.0
+    return max(0.0, whole[0] - firsts[longest]) / more if whole else 0.0
 
 
 def _all(engine: Engine, requests: Sequence[Request]) -> list[float]:
