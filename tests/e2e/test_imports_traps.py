@@ -101,7 +101,7 @@ def test_an_answer_that_is_no_text_is_nobodys_most_common_answer() -> None:
         ]
         files.append(rewrite(file, rows))
     [verdict] = imported(*files, verdict=True).verdicts
-    assert verdict.sentence == "Nothing works yet. No system scores above 0 on 6 examples."
+    assert verdict.sentence == "Nothing works yet. No model scores above 0 on 6 examples."
 
 
 @pytest.mark.parametrize("metric", ["f1 score", "rouge-1", "class", "target", "filter", "score_0"])
@@ -228,7 +228,7 @@ def test_what_cannot_be_told_apart_is_shown_with_the_scores_of_both(
     facts = page[page.index("How good") : page.index("How sure")]
     assert facts.count("50.0") == 2
     print_verdict(done.verdicts[0])
-    assert "system" in capsys.readouterr().out
+    assert "model  " in capsys.readouterr().out
 
 
 # Damaged files

@@ -71,9 +71,9 @@ def collect(data: ReportData) -> Info | None:
 
 
 def render(info: Info) -> Markup:
-    caption = "Up is better, left is cheaper. The line joins the recipes that no other beats on both."
     bodies = []
     for group, axes in info.groups:
+        caption = f"Up is better, left is cheaper. The line joins the {group.compared}s that no other beats on both."
         pictures = [_picture(group, name, axis, points) for name, axis, points in axes]
         figure = components.figure(pictures, caption=caption, question="Cost", other="Quality")
         bodies.append((group.name, figure))
@@ -138,7 +138,7 @@ def _picture(group: TaskGroup, quality: str, axis: Axis, points: Sequence[Point]
         *labels,
     )
     return components.Picture(
-        name=axis.name, other=quality, drawing=drawing, table=_numbers(quality, axis, points)
+        name=axis.name, other=quality, drawing=drawing, table=_numbers(group, quality, axis, points)
     )
 
 
@@ -176,10 +176,10 @@ def _description(quality: str, axis: Axis, points: Sequence[Point]) -> str:
     return f"Scatter plot of {quality} in points against {axis.title}: {listed}."
 
 
-def _numbers(quality: str, axis: Axis, points: Sequence[Point]) -> components.Table:
+def _numbers(group: TaskGroup, quality: str, axis: Axis, points: Sequence[Point]) -> components.Table:
     best = {point.recipe for point in frontier(points)}
     columns = [
-        ("recipe", ""),
+        (group.compared, ""),
         (quality, "points"),
         ("low", ""),
         ("high", ""),

@@ -1,4 +1,4 @@
-"""Recipes × metrics with intervals, and what each recipe costs; sortable."""
+"""Recipes (or what another tool compared) × metrics with intervals, and what each recipe costs; sortable."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ A cost of – was not measured.{% if oracle %} An oracle sees the gold passages,
 class Info:
     """One table per group, with whether an oracle is in it."""
 
+    title: str
     tables: tuple[tuple[str, components.Table, bool], ...]
 
 
@@ -52,7 +53,8 @@ def collect(data: ReportData) -> Info | None:
     groups = [
         (g.name, _table(g, g.verdict), _has_oracle(g.verdict)) for g in data.groups if g.verdict is not None
     ]
-    return Info(tuple(groups)) if groups else None
+    compared = dict.fromkeys(f"{g.compared}s" for g in data.groups if g.verdict is not None)
+    return Info(" and ".join(compared).capitalize(), tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -71,7 +73,11 @@ def _table(group: TaskGroup, verdict: Verdict) -> components.Table:
     # Without any score there is no metric, but costs remain.
     metrics = estimates.by_metric(group) or {"score": {}}
     primary, *others = metrics
-    columns = [("recipe", ""), (primary, "The task's primary score"), ("against best", "Paired difference")]
+    columns = [
+        (verdict.compared, ""),
+        (primary, "The task's primary score"),
+        ("against best", "Paired difference"),
+    ]
     columns += [(name, "") for name in others]
     columns += [("main failure", "The most common failure mode; small print: answers over all seeds")]
     columns += [("seeds", "Runs folded into the row; small print: spread of their means"), *_COSTS]
@@ -83,7 +89,7 @@ def _table(group: TaskGroup, verdict: Verdict) -> components.Table:
     if verdict.constant is not None:
         rows.append(_constant(verdict.constant, len(columns)))
     return components.Table(
-        caption=f"Recipes and metrics, {group.name}",
+        caption=f"{verdict.compared.capitalize()}s and metrics, {group.name}",
         columns=columns,
         rows=rows,
         sortable=True,

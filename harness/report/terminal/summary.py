@@ -14,7 +14,6 @@ from harness.evidence.triage import Triage
 from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
-from harness.results.run_labels import BESIDE, IMPORTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +56,7 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
 
 def _table(verdict: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("system" if verdict.model in (IMPORTED, BESIDE) else "recipe", no_wrap=True)
+    table.add_column(verdict.compared, no_wrap=True)
     for name in (f"{verdict.primary} [95 %]", "valid", "against best", "train", "answer", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.summaries:
