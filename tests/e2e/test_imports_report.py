@@ -55,6 +55,19 @@ def test_a_report_of_models_calls_them_models_and_names_no_recipe() -> None:
     assert "| model | exact\\_match |" in markdown.read_text("utf-8")
 
 
+def test_what_another_tool_does_not_measure_is_not_shown_as_zero() -> None:
+    a = kit.lm_eval(Path("a"), "org/a", [1.0] * 40)
+    b = kit.lm_eval(Path("b"), "org/b", [0.0] * 20 + [1.0] * 20)
+    html = page(imported(a, b))
+    table = html[html.index('<section id="matrix"') : html.index('<section id="differences"')]
+    assert "against best" in table
+    for column in ("train", "trained", "to ship", "tokens in", "s / answer", "main failure", "valid, strict"):
+        assert column not in table
+    assert 'id="cost"' not in html
+    first = next(line for line in printed("import", "a", "b").splitlines() if line.startswith("model "))
+    assert first.split() == ["model", "exact_match", "[95", "%]", "against", "best"]
+
+
 def test_where_a_prompt_or_settings_tell_them_apart_they_are_systems() -> None:
     rows = [
         kit.promptfoo_result(word, prompt=prompt, index=index, success=right, score=int(right))

@@ -88,7 +88,8 @@ def _plots(group: TaskGroup) -> list[tuple[str, Axis, tuple[Point, ...]]]:
     measured = estimates.by_metric(group)
     # Recall does not measure answers, and strict scores hardly differ from the others.
     names = [name for name in measured if name != "recall@k" and not name.endswith(", strict")]
-    summaries = group.verdict.summaries
+    # What another tool's answers cost is not known, and is not 0.
+    summaries = [s for s in group.verdict.summaries if group.compared == "recipe" or s.cost != Cost()]
     return [(name, axis, _points(summaries, measured[name], axis)) for name in names for axis in AXES]
 
 
