@@ -15,6 +15,7 @@ import msgspec
 
 from harness.core.files import draft, json_line
 from harness.core.json_types import JsonObject
+from harness.core.secrets import masked_json
 from harness.imports.sample import ForeignSample, Metric
 from harness.results.records.missing import Missing
 
@@ -151,7 +152,7 @@ class RowWriter:
         assert self._stream is not None
         rows, self._rows = self._rows, []
         try:
-            self._stream.write(_ENCODER.encode_lines(rows))
+            self._stream.write(masked_json(_ENCODER.encode_lines(rows)))
         except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
             self._stream.writelines(json_line(msgspec.to_builtins(row)) for row in rows)
 
