@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from harness.core.json_types import JsonObject
+from harness.core.keys import canonical_json
 from harness.imports import json_files
 from harness.imports.json_files import list_of
 from harness.imports.sample import ForeignSample
@@ -122,6 +123,8 @@ def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
     continuations: list[str] = []
     for request in arguments.values() if type(arguments) is dict else list_of(arguments):
         first, second = (request.arg_0, request.arg_1) if type(request) is Request else _parts(request)
+        if isinstance(first, list) and first:  # a chat, which lm-eval writes as a list with one text
+            first = first[0] if len(first) == 1 else canonical_json(first)
         if isinstance(first, str):
             if prompt is None:
                 prompt = first

@@ -75,6 +75,20 @@ def test_a_row_that_stands_twice_is_paired_in_its_order() -> None:
     assert (pair.n, pair.wins, pair.losses) == (3, 0, 1)
 
 
+def test_a_chat_in_place_of_a_prompt_is_content_too() -> None:
+    files = []
+    for name in "ab":
+        file = kit.lm_eval(Path(name), name, [1.0, 0.0, 1.0], column="x" if name == "b" else "")
+        rows = samples_of(file)
+        for row in rows:
+            asked = row["arguments"]["gen_args_0"]
+            asked["arg_0"] = [json.dumps([{"role": "user", "content": asked["arg_0"]}])]
+        files.append(rewrite(file, rows))
+    done = imported(*files)
+    assert counted(done) == [(3, 3, 0)]
+    assert done.pairings[0].evidence == ("content",)
+
+
 def test_scores_that_are_lists_pairs_or_null_are_none() -> None:
     file = kit.lm_eval(Path("a"), "a", [1.0, 0.0, 1.0])
     odd = [["gold", "answer"], [0.5, 0.5], None]
