@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from harness.evidence.verdict_text import ONLY, count, listed, points
-from harness.evidence.verdict_types import Families, Verdict
-
-BADGE = "Systems compared"
-_WORDS = {"No recipe scores": "No system scores", "The best recipe,": "The best system,"}
-"""What is compared has no recipe."""
+from harness.evidence.verdict_types import Compared, Verdict
 
 
 def of_imported(verdict: Verdict) -> Verdict:
@@ -17,7 +15,6 @@ def of_imported(verdict: Verdict) -> Verdict:
     return replace(
         verdict,
         sentence=_sentence(verdict),
-        families=_families(verdict.families),
         within=None,
         notes=tuple(
             note
@@ -31,8 +28,38 @@ def of_imported(verdict: Verdict) -> Verdict:
     )
 
 
-def _families(families: Families) -> Families:
-    return replace(families, badge=BADGE) if families.state == "only" else families
+def worded(verdict: Verdict, compared: Compared) -> Verdict:
+    """The verdict in the word for what is compared: it has no recipe."""
+    names = [summary.recipe for summary in verdict.summaries]
+    word = _Wording(compared, names)
+    families = verdict.families
+    if families.state == "only":
+        families = replace(families, badge=f"{compared.capitalize()}s compared")
+    return replace(
+        verdict,
+        compared=compared,
+        families=families,
+        sentence=word.of(verdict.sentence),
+        notes=tuple(map(word.of, verdict.notes)),
+        reasons=tuple(map(word.of, verdict.reasons)),
+    )
+
+
+class _Wording:
+    """Puts another word for "recipe" into sentences; the names of systems stay as they are."""
+
+    def __init__(self, word: str, names: Iterable[str]) -> None:
+        self._word = word
+        kept = sorted(map(re.escape, names), key=len, reverse=True)
+        self._pattern = re.compile("|".join([*kept, r"\b(?P<recipe>[Rr]ecipe)(?=s?\b)"]))
+
+    def of(self, text: str) -> str:
+        return self._pattern.sub(self._replacement, text)
+
+    def _replacement(self, match: re.Match[str]) -> str:
+        if match["recipe"] is None:
+            return match[0]
+        return self._word if match[0].islower() else self._word.capitalize()
 
 
 def _sentence(verdict: Verdict) -> str:
@@ -44,7 +71,4 @@ def _sentence(verdict: Verdict) -> str:
             f"No measurable difference: {verdict.recommended} is shown not to be worse than {listed(others)} by "
             f"{points(verdict.margin)} points on {count(verdict.n, 'example')}."
         )
-    sentence = verdict.sentence
-    for ours, theirs in _WORDS.items():
-        sentence = sentence.replace(ours, theirs)
-    return sentence
+    return verdict.sentence

@@ -17,6 +17,9 @@ Family = Literal["prompt", "retrieve", "finetune", "both"]
 FamilyState = Literal["ahead", "level", "open", "only", "nothing_works", "nothing_to_compare"]
 ClaimOutcome = Literal["ahead", "level", "open"]
 WithinState = Literal["settled", "open", "only"]
+Compared = Literal["recipe", "model", "system"]
+"""What the rows of a verdict are: recipes of ours, models that another tool asked the same way, or either with the
+prompt or the settings as well."""
 
 
 class Jsonable:
@@ -302,6 +305,8 @@ class Verdict(Jsonable):
     """Lines right under the headline: within the family, other scorers, what a graded score means."""
     constant: RecipeSummary | None = None
     """The best answer that is the same for every example; None if it is not known."""
+    compared: Compared = "recipe"
+    """What `summaries` are of."""
 
     def comparison(self, recipe: str, reference: str) -> Comparison | None:
         """The stored comparison of these two, in whichever direction it is stored."""

@@ -21,6 +21,7 @@ MOST_LINE = 1 << 28
 BUFFER = 1 << 20
 """Bytes of a JSONL file that are read at a time."""
 Record = TypeVar("Record", bound=msgspec.Struct)
+NULL = msgspec.Raw(b"null")
 _VALUES: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
@@ -135,6 +136,11 @@ def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:
         raise ConfigError(
             f"the line {what}", file=file, line=number, remedy="copy the file again, or run the tool again"
         ) from None
+
+
+def plain(value: object) -> object:
+    """A value that may have been left as it is written."""
+    return _VALUES.decode(value) if type(value) is msgspec.Raw else value
 
 
 def text_of(value: object) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from harness.core.json_types import JsonObject
+from harness.core.keys import canonical_json
 from harness.imports import json_files
 from harness.imports.json_files import list_of
 from harness.imports.sample import ForeignSample
@@ -19,15 +20,30 @@ Scored = tuple[str, str, str]
 """A filter, the field that holds its score in a line, and what the score is called."""
 
 
+class Settings(msgspec.Struct, gc=False):
+    """Generation settings, of which nothing is read."""
+
+
+class Request(msgspec.Struct, gc=False):
+    """What the model was asked: a prompt, then a continuation or generation settings."""
+
+    arg_0: object = None
+    arg_1: str | Settings | None = None
+
+
 class Line(msgspec.Struct, gc=False):
-    """A document's answer under one filter. Fields that nothing here needs are skipped while a line is decoded."""
+    """A document's answer under one filter.
+
+    Fields that nothing here needs are skipped while a line is decoded, and what only some need stays as it is
+    written (`Raw`): a log has millions of lines. In a line with another shape every field holds a plain value.
+    """
 
     doc_id: object = None
-    doc: object = None
+    doc: msgspec.Raw = json_files.NULL
     target: object = None
-    arguments: object = None
+    arguments: dict[str, Request | list[object]] | list[object] | None = None
     resps: object = None
-    filtered_resps: object = None
+    filtered_resps: msgspec.Raw = json_files.NULL
     filter: object = "none"
     doc_hash: object = None
 
@@ -83,13 +99,13 @@ def line_of(row: JsonObject) -> Line:
 def sample_of(line: Line, scores: Mapping[str, float | None]) -> ForeignSample:
     """A line with the scores that were read from it."""
     prompt, others, continuations = _asked(line.arguments)
-    doc, hash_ = line.doc, line.doc_hash
+    hash_ = line.doc_hash
     return ForeignSample(
         id=json_files.shown_id(line.doc_id),
         prompt=prompt,
         target=line.target,  # type: ignore[arg-type]
         conditions="\x1e".join(others + continuations) if others or continuations else "",
-        document=doc if isinstance(doc, dict) else None,
+        row=line.doc,
         hash=hash_ if isinstance(hash_, str) else "",
         answer=_likeliest(line, continuations) if continuations else _first_text(line.resps),
         scores=scores,
@@ -97,16 +113,18 @@ def sample_of(line: Line, scores: Mapping[str, float | None]) -> ForeignSample:
 
 
 def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
-    """A document's prompt, its other prompts, and the continuations whose likelihood was requested.
-
-    Each request is a prompt, and then a continuation or generation settings.
-    """
+    """A document's prompt, its other prompts, and the continuations whose likelihood was requested."""
+    if type(arguments) is dict and len(arguments) == 1:
+        [request] = arguments.values()
+        if type(request) is Request and type(request.arg_0) is str:
+            return request.arg_0, [], [request.arg_1] if type(request.arg_1) is str else []
     prompt: str | None = None
     others: list[str] = []
     continuations: list[str] = []
-    for argument in arguments.values() if type(arguments) is dict else list_of(arguments):
-        parts = iter(argument.values() if type(argument) is dict else list_of(argument))
-        first, second = next(parts, None), next(parts, None)
+    for request in arguments.values() if type(arguments) is dict else list_of(arguments):
+        first, second = (request.arg_0, request.arg_1) if type(request) is Request else _parts(request)
+        if isinstance(first, list) and first:  # a chat, which lm-eval writes as a list with one text
+            first = first[0] if len(first) == 1 else canonical_json(first)
         if isinstance(first, str):
             if prompt is None:
                 prompt = first
@@ -115,6 +133,12 @@ def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
         if isinstance(second, str):
             continuations.append(second)
     return prompt, others, continuations
+
+
+def _parts(request: object) -> tuple[object, object]:
+    """The prompt of a request with another shape, and what follows it."""
+    parts = iter(request.values() if type(request) is dict else list_of(request))
+    return next(parts, None), next(parts, None)
 
 
 def _first_text(given: object) -> str | None:
@@ -127,7 +151,7 @@ def _first_text(given: object) -> str | None:
 def _likeliest(line: Line, continuations: Sequence[str]) -> str | None:
     """The likeliest of several continuations; None if there is only one, or if a likelihood is not a
     number."""
-    likelihoods = [_likelihood(item) for item in list_of(line.filtered_resps)]
+    likelihoods = [_likelihood(item) for item in list_of(json_files.plain(line.filtered_resps))]
     known = [value for value in likelihoods if value is not None]
     if len(likelihoods) != len(continuations) or len(known) < max(2, len(likelihoods)):
         return None

@@ -104,7 +104,7 @@ def pair(first: NamedLog, second: NamedLog) -> Pairing:
         paired=len(shared),
         of=max(len(first.names), len(second.names)),
         evidence=tuple(kinds),
-        equal=sum(_is_repeated(name) for name in shared),
+        equal=sum(map(_is_repeated, shared)),
         reasons=reasons,
         settings=tuple(_unlike(first.log, second.log)),
     )

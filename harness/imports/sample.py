@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from harness.core.json_types import JsonObject, JsonValue
+from harness.imports import json_files
 
 
 class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -28,8 +29,8 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What identifies the example in place of the prompt, such as the variables of a template."""
     conditions: str = ""
     """What else belongs to the example: answer choices, assertions."""
-    document: JsonObject | None = None
-    """The row of the data set."""
+    row: object = None
+    """The row of the data set, perhaps as it is written; see `document`."""
     hash: str = ""
     """The tool's own hash of the example."""
     answer: str | None = None
@@ -40,6 +41,11 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tokens_in: int | None = None
     tokens_out: int | None = None
     seconds: float | None = None
+
+    @property
+    def document(self) -> JsonObject | None:
+        """The row of the data set; None if the log does not hold it."""
+        return json_files.object_of(json_files.plain(self.row)) or None
 
     @property
     def shows_content(self) -> bool:

@@ -66,7 +66,10 @@ _NEEDED = ("ORDER", "TITLE", "collect", "render")
 
 
 class Section(Protocol):
-    """The contract of a file in `sections/`: its content is collected first, then rendered."""
+    """The contract of a file in `sections/`: its content is collected first, then rendered.
+
+    An info with a `title` is shown under that instead of TITLE.
+    """
 
     ORDER: int
     TITLE: str
@@ -166,7 +169,7 @@ def render(data: ReportData, *, index: str = "", only: Collection[str] = ()) -> 
             continue
         info = section.collect(data)
         if info is not None:
-            bodies.append((name, section.TITLE, section.render(info)))
+            bodies.append((name, getattr(info, "title", section.TITLE), section.render(info)))
     return page(data.title, bodies, runs=len(data.runs), index=index, head=embedded_json(summary(data)))
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.evidence.triage import Triage
-from harness.evidence.verdict_types import Verdict
+from harness.evidence.verdict_types import Compared, Verdict
 from harness.report import studies
 from harness.report.studies import Study
 from harness.results import tunings
@@ -74,6 +74,11 @@ class TaskGroup:
     @property
     def name(self) -> str:
         return f"{self.task} · {self.model}"
+
+    @property
+    def compared(self) -> Compared:
+        """What the runs are of: recipes, models or systems."""
+        return "recipe" if self.verdict is None else self.verdict.compared
 
     @cached_property
     def recipes(self) -> list[str]:

@@ -50,6 +50,8 @@ def _measures(group: TaskGroup) -> Mapping[str, tuple[Measure, bool]]:
     measures: dict[str, tuple[Measure, bool]] = {}
     for scorer in sorted(task.scorers, key=lambda scorer: scorer.name != primary):
         measures[scorer.name] = (_scored(scorer.name), scorer.binary)
+    if (task.format or {}).get("kind") == "imported":
+        return measures  # another tool read the answers: none is called invalid here
     measures[f"{primary}, strict"] = (_scored_strictly(primary), task.binary(primary))
     measures["valid, strict"] = (lambda row: float(row.strict.valid) if row.answered else None, True)
     measures["valid, extracted"] = (lambda row: float(row.extracted.valid) if row.answered else None, True)

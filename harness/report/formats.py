@@ -120,7 +120,7 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
     ]
     if verdict.summaries:
         heads = (
-            "recipe",
+            verdict.compared,
             _plain(verdict.primary),
             "95 % interval, all together",
             "n",

@@ -20,7 +20,7 @@ from harness.imports.pairing import NamedLog, named, roster
 from harness.imports.sample import ForeignLog, Metric
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import Choice, LogDraft, record_of
-from harness.results.imported_rows import RowWriter, Tally, unusable
+from harness.results.imported_rows import RowWriter
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
 
@@ -64,14 +64,13 @@ def _draft(
     namers: dict[int, Namer] = {}
     count = 0
     try:
-        for name, sample in named(log, pair_by, known, namers):
+        for count, (name, sample) in enumerate(named(log, pair_by, known, namers), start=1):
             writer = writers.get(sample.repeat)
             if writer is None:
                 path = folder / str(sample.repeat) / "samples.jsonl"
                 writer = writers[sample.repeat] = RowWriter(path, log.metrics)
             writer.add(name, sample)
-            count += 1
-            if progress is not None and count % EVERY == 0:
+            if not count % EVERY and progress is not None:
                 progress(count)
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", file=folder) from None
@@ -107,7 +106,7 @@ def choose(
     Raises:
         ConfigError: no log scores the metric, or there is none that all logs have.
     """
-    usable = [draft.usable() for draft in drafts]
+    usable = [draft.usable for draft in drafts]
     shared = [one.stored_as for one in usable[0] if all(_has(others, one) for others in usable[1:])]
     if not shared:
         draft = next((d for d, own in zip(drafts, usable, strict=True) if not own), drafts[0])
@@ -140,7 +139,7 @@ def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
     """The runs of a draft, put in place; an existing one with the same answers under the same names is not
     changed."""
     runs = ResultsFolder(results)
-    kept = [metric for metric in draft.log.metrics if not _refused(metric, draft)]
+    kept = draft.usable
     dropped = [metric.stored_as for metric in draft.log.metrics if metric not in kept]
     records = []
     for repeat, writer in sorted(draft.writers.items()):
@@ -167,13 +166,6 @@ def _is_there(folder: RunFolder, record: RunRecord, writer: RowWriter) -> bool:
         and folder.samples.is_file()
         and filecmp.cmp(writer.path, folder.samples, shallow=False)
     )
-
-
-def _refused(metric: Metric, draft: LogDraft) -> bool:
-    total = Tally()
-    for writer in draft.writers.values():
-        total.join(writer.tallies[metric.name])
-    return bool(unusable(metric, total))
 
 
 def renamed(log: ForeignLog, *, task: str | None = None, system: str | None = None) -> ForeignLog:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from harness.core.json_types import JsonObject
@@ -31,6 +32,7 @@ class LogDraft:
     names: NamedLog
     notes: list[str] = field(default_factory=list)
 
+    @cached_property
     def usable(self) -> list[Metric]:
         """The metrics whose samples are scores; the reasons why others are not go to `notes`."""
         kept = []

@@ -15,6 +15,7 @@ import msgspec
 
 from harness.core.files import draft, json_line
 from harness.core.json_types import JsonObject
+from harness.core.secrets import masked_json
 from harness.imports.sample import ForeignSample, Metric
 from harness.results.records.missing import Missing
 
@@ -71,6 +72,19 @@ class _Score(msgspec.Struct, gc=False):
     reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Prompt(msgspec.Struct, gc=False):
+    """What a report shows of a question without choices."""
+
+    prompt: str
+
+
+class _Meta(msgspec.Struct, omit_defaults=True, gc=False):
+    """What the tool calls the example."""
+
+    id: str
+    hash: str = ""
+
+
 class _Row(msgspec.Struct, kw_only=True, gc=False):
     """A line of `samples.jsonl`; what is unset is not written."""
 
@@ -79,7 +93,7 @@ class _Row(msgspec.Struct, kw_only=True, gc=False):
     target: object
     output: str | None
     finish_reason: str
-    meta: dict[str, str]
+    meta: _Meta
     seconds: float | msgspec.UnsetType | None = msgspec.UNSET
     tokens_in: int | msgspec.UnsetType | None = msgspec.UNSET
     tokens_out: int | msgspec.UnsetType | None = msgspec.UNSET
@@ -138,7 +152,7 @@ class RowWriter:
         assert self._stream is not None
         rows, self._rows = self._rows, []
         try:
-            self._stream.write(_ENCODER.encode_lines(rows))
+            self._stream.write(masked_json(_ENCODER.encode_lines(rows)))
         except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
             self._stream.writelines(json_line(msgspec.to_builtins(row)) for row in rows)
 
@@ -164,15 +178,16 @@ class RowWriter:
         return missing_for_good(self.errors.elements(), self.count)
 
     def _row(self, name: str, sample: ForeignSample) -> _Row:
+        answer = sample.answer
         row = _Row(
             sample_id=name,
-            input=sample.input if sample.input is not None else _shown(sample),
+            input=_shown(sample) if sample.input is None else sample.input,
             target=sample.target,
-            output=sample.answer,
+            output=answer,
             finish_reason="stop",
-            meta={"id": sample.id, "hash": sample.hash} if sample.hash else {"id": sample.id},
+            meta=_Meta(sample.id, sample.hash),
             strict=_VALID,
-            extracted=_Parse("valid", sample.answer),
+            extracted=_Parse("valid", answer),
             scores=[] if sample.error else self._scores(sample.scores),
         )
         if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
@@ -197,14 +212,12 @@ class RowWriter:
     def _scores(self, given: Mapping[str, float | None]) -> list[_Score]:
         scores: list[_Score] = []
         for name, stored, higher, tally in self._stored:
-            if name not in given:
-                continue
-            value = given[name]
-            if value is None:
+            value = given.get(name)
+            if value is not None:
+                tally(value)
+                scores.append(_Score(stored, "scored", value if higher else 1.0 - value))
+            elif name in given:
                 scores.append(_Score(stored, "skipped", None, SKIPPED))
-                continue
-            tally(value)
-            scores.append(_Score(stored, "scored", value if higher else 1.0 - value))
         return scores
 
 
@@ -219,10 +232,11 @@ def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:
     return Missing(count=lost, of=of, reasons=dict(counts.most_common()), final=lost) if lost else None
 
 
-def _shown(sample: ForeignSample) -> JsonObject:
+def _shown(sample: ForeignSample) -> _Prompt | JsonObject:
     """What a report shows of the question."""
-    if sample.prompt is None:
+    prompt = sample.prompt
+    if prompt is None:
         return {"id": sample.id}
     if not sample.conditions:
-        return {"prompt": sample.prompt}
-    return {"prompt": sample.prompt, "choices": sample.conditions.split("\x1e")}
+        return _Prompt(prompt)
+    return {"prompt": prompt, "choices": sample.conditions.split("\x1e")}

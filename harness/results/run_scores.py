@@ -13,7 +13,7 @@ from harness.evidence import families, fields, imported, missing
 from harness.evidence.anytime.order import beginning
 from harness.evidence.command import Invocation
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
-from harness.evidence.verdict_types import ScorerValues
+from harness.evidence.verdict_types import Compared, ScorerValues
 from harness.results import common_answer, constants, floors, lessons, likeness, sample_metrics
 from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder
@@ -108,7 +108,14 @@ def _decide(
     sentences = {
         recipe: "; ".join(lack.sentence(recipe) for lack in lacks) for recipe, lacks in about_missing.items()
     }
-    return missing.decided(runs, sentences, judge, final=final, again=command.run())
+    verdict = missing.decided(runs, sentences, judge, final=final, again=command.run())
+    return imported.worded(verdict, _compared(group, names)) if any(foreign) else verdict
+
+
+def _compared(group: Sequence[tuple[RunRecord, Path]], names: Mapping[str, str]) -> Compared:
+    """What is compared where runs of other tools are: models, if each is called by its model and nothing else."""
+    models = all(record.imported is not None and names[record.id] == record.model.spec for record, _ in group)
+    return "model" if models else "system"
 
 
 def _latest(group: Sequence[tuple[RunRecord, Path]], results: Path) -> Invocation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,16 @@ from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.options import path, repeated
 from harness.imports.open_logs import open_logs
-from harness.imports.pairing import Pairing, pair, pairings, remedy
+from harness.imports.pairing import Pairing
 from harness.imports.sample import ForeignLog
 from harness.results import imported, run_labels, stored_logs
 from harness.results.database import ingest
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.imported_record import Choice, LogDraft, file_name
+from harness.results.imported_record import LogDraft, file_name
 from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 from harness.results.stored_logs import StoredLog
+from harness.workflows import import_checks
 from harness.workflows.options.import_logs import ImportOptions
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def from_options(options: ImportOptions) -> ImportResult:
             done = replace(done, notes=(*done.notes, problem))
         if options.verdict:
             activity.now("deciding")
-            done = _judged(done, results, path(options.report), alone=_is_one_system(logs))
+            done = _judged(done, results, path(options.report), alone=import_checks.is_one_system(logs))
     return done
 
 
@@ -104,13 +105,15 @@ def _imported(
         groups.setdefault(log.task, []).append(log)
     drafts: dict[str, list[LogDraft]] = {}
     stored = {task: _stored(results, own) for task, own in groups.items()}
-    partners = {task: stored[task] if _is_one_system(own) else [] for task, own in groups.items()}
+    partners = {
+        task: stored[task] if import_checks.is_one_system(own) else [] for task, own in groups.items()
+    }
     try:
         for task, own in groups.items():
             progress = partial(_counted, now, task)
             drafts[task] = imported.written(results, own, options.pair_by, stored[task], progress)
-        notes = [note for own in drafts.values() for note in _several(own)]
-        paired = [*_paired(drafts), *_paired_with_stored(drafts, partners)]
+        notes = [note for own in drafts.values() for note in import_checks.about_repeated(own)]
+        paired = [*import_checks.paired(drafts), *import_checks.paired_with_stored(drafts, partners)]
         choices = {
             task: imported.choose(own, options.metric, options.margin, partners[task])
             for task, own in drafts.items()
@@ -125,157 +128,28 @@ def _imported(
         imported.drop([draft for own in drafts.values() for draft in own])
         raise
     notes = [
-        *(note for own in drafts.values() for note in _notes(own)),
+        *(note for own in drafts.values() for note in import_checks.about_logs(own)),
         *notes,
-        *_uncompared(drafts, partners),
+        *import_checks.about_uncompared(drafts, partners),
     ]
     notes += [
-        note for task, logs in partners.items() for note in _of_stored(drafts[task], logs, choices[task])
+        note
+        for task, logs in partners.items()
+        for note in import_checks.about_stored(drafts[task], logs, choices[task])
     ]
     return ImportResult(records=tuple(records), pairings=tuple(paired), notes=tuple(notes))
-
-
-def _is_one_system(logs: Sequence[ForeignLog]) -> bool:
-    return len({log.system for log in logs}) == 1
 
 
 def _stored(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:
     """Existing runs of the same task, if the logs need them: to tell what their ids ask, or to be compared
     with."""
-    if _is_one_system(logs) or not all(map(imported.shows_content, logs)):
+    if import_checks.is_one_system(logs) or not all(map(imported.shows_content, logs)):
         return stored_logs.of_task(results, logs)
     return []
 
 
-def _paired_with_stored(
-    drafts: Mapping[str, Sequence[LogDraft]], partners: Mapping[str, Sequence[StoredLog]]
-) -> list[Pairing]:
-    """How a system that is imported alone pairs with the stored runs of its task."""
-    return [pair(log, drafts[task][0].names) for task, logs in partners.items() for log in logs]
-
-
-def _of_stored(drafts: Sequence[LogDraft], stored: Sequence[StoredLog], choice: Choice) -> Iterator[str]:
-    """Why stored runs are not compared with what was imported now."""
-    for log in stored:
-        system, file = log.log.system, log.record.imported.file if log.record.imported else ""
-        if log.record.task.primary != choice.primary:
-            yield (
-                f"{system}, which was imported before, is decided on {log.record.task.primary}, and this on "
-                f"{choice.primary}: to compare them, import both files in one command, or with --metric"
-            )
-        elif not log.shows_content and drafts[0].names.evidence.get("content"):
-            yield (
-                f"{system} was imported before by what its log holds, without prompts: import {file} again, and its "
-                f"examples are named after those of {drafts[0].log.system}"
-            )
-
-
-def _several(drafts: Sequence[LogDraft]) -> Iterator[str]:
-    """What to know about systems that appear in several logs of a task, and about the task's versions.
-
-    Raises:
-        ConfigError: logs of one system that share no example: parts of a log, or of several tasks.
-    """
-    systems: dict[str, list[LogDraft]] = {}
-    for draft in drafts:
-        systems.setdefault(draft.log.system, []).append(draft)
-    for system, own in systems.items():
-        if len(own) > 1:
-            yield _of_one_system(system, own)
-    versions = {draft.log.system: draft.log.task_version for draft in drafts if draft.log.task_version}
-    if len(set(versions.values())) > 1:
-        answered = ", ".join(f"{system} {version}" for system, version in versions.items())
-        yield (
-            f"versions of {drafts[0].log.task} differ ({answered}): scores of two versions are not compared; run the "
-            "tool again with one version"
-        )
-
-
-def _of_one_system(system: str, drafts: Sequence[LogDraft]) -> str:
-    first, *others = drafts
-    task, count = first.log.task, len(drafts)
-    shared = first.names.names.intersection(*(draft.names.names for draft in others))
-    if not shared:
-        raise ConfigError(
-            f"{system} stands in {count} logs of {task} that share no example",
-            file=others[0].log.origin.file,
-            remedy="parts of one log: join the files; logs of several tasks: name one samples file instead of --task",
-        )
-    if any(draft.log.origin.settings != first.log.origin.settings for draft in others):
-        return (
-            f"{system} stands in {count} logs of {task} with other settings, taken as {count} systems; --name gives "
-            "each file's a name"
-        )
-    largest = max(len(draft.names.names) for draft in drafts)
-    alike = "" if len(shared) == largest else f", of which {len(shared)} of {largest} examples are in all"
-    return f"{system} stands in {count} logs of {task}, taken as its seeds{alike}; to compare them, give each file a --name"
-
-
-def _uncompared(
-    drafts: Mapping[str, Sequence[LogDraft]], partners: Mapping[str, Sequence[StoredLog]]
-) -> Iterator[str]:
-    """Which tasks only one of several systems answered, so that they are in the store but in no
-    comparison."""
-    systems = {draft.log.system for own in drafts.values() for draft in own}
-    alone: dict[str, list[str]] = {}
-    for task, own in drafts.items():
-        if _is_one_system([draft.log for draft in own]) and not partners[task]:
-            alone.setdefault(own[0].log.system, []).append(task)
-    if len(systems) > 1:
-        for system, tasks in alone.items():
-            yield f"{', '.join(tasks)}: only {system} answered {'it' if len(tasks) == 1 else 'them'}; nothing to compare"
-
-
 def _counted(now: Callable[[str], None], task: str, count: int) -> None:
     now(f"{task}: {count:,} samples")
-
-
-def _notes(drafts: Iterable[LogDraft]) -> list[str]:
-    """What to know about each log, said once if it is true of several."""
-    notes = [f"{draft.log.system}, {draft.log.task}: {note}" for draft in drafts for note in _of(draft)]
-    return list(dict.fromkeys(notes))
-
-
-def _of(draft: LogDraft) -> list[str]:
-    lacks = [lack for writer in draft.writers.values() if (lack := writer.missing()) is not None]
-    errors = sum(lack.count for lack in lacks)
-    answers = sum(writer.count for writer in draft.writers.values())
-    failed = (
-        [f"{errors} of {answers} answers failed and count neither as right nor as wrong"] if errors else []
-    )
-    repeats = (
-        [f"{len(draft.writers)} answers to each example, taken as seeds"] if len(draft.writers) > 1 else []
-    )
-    return [*draft.log.notes, *draft.notes, *failed, *repeats]
-
-
-def _paired(drafts: Mapping[str, Sequence[LogDraft]]) -> list[Pairing]:
-    """How the logs of each task pair.
-
-    Raises:
-        ConfigError: not one example of several systems is in two logs.
-    """
-    groups = {task: [draft.names for draft in own] for task, own in drafts.items()}
-    pairs = [pairing for own in groups.values() for pairing in pairings(own)]
-    systems = {log.log.system for own in groups.values() for log in own}
-    if pairs and not any(pairing.paired for pairing in pairs):
-        raise ConfigError(pairs[0].sentence, remedy=remedy(pairs[0], groups))
-    if not pairs and len(systems) > 1:
-        logs = [log for own in groups.values() for log in own]
-        other = next(log for log in logs if log.log.system != logs[0].log.system)
-        across = pairings([logs[0], replace(other, log=replace(other.log, task=logs[0].log.task))])[0]
-        named = f"{logs[0].log.system} answered {logs[0].log.task}, {other.log.system} {other.log.task}"
-        raise ConfigError(
-            f"no two logs are of one task: {named}; {across.sentence}", remedy=_one_name(across)
-        )
-    return pairs
-
-
-def _one_name(across: Pairing) -> str:
-    if across.paired:
-        same = "ids" if across.evidence == ("id",) else "prompts"
-        return f"did you mean one task? {across.paired} of {across.of} {same} are the same: --task NAME"
-    return "compare logs of one task; import each of these on its own to keep both"
 
 
 def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bool) -> ImportResult:

@@ -85,7 +85,9 @@ def test_questions_about_different_images_are_different_questions() -> None:
 
 def test_logs_of_one_system_that_share_no_example_are_no_seeds() -> None:
     parts = [kit.lm_eval(Path(f"a{n}"), "a", [1.0, 0.0], order=[n, n + 1]) for n in (0, 5)]
-    with pytest.raises(ConfigError, match="a stands in 2 logs of sums that share no example.*join the files"):
+    with pytest.raises(
+        ConfigError, match="a appears in 2 logs of sums that share no example.*join the files"
+    ):
         imported(*parts)
     assert not list(Path("results").glob("runs/*"))
     overlap = kit.lm_eval(Path("b"), "a", [1.0, 0.0], order=[1, 2])

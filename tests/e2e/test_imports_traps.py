@@ -75,6 +75,20 @@ def test_a_row_that_stands_twice_is_paired_in_its_order() -> None:
     assert (pair.n, pair.wins, pair.losses) == (3, 0, 1)
 
 
+def test_a_chat_in_place_of_a_prompt_is_content_too() -> None:
+    files = []
+    for name in "ab":
+        file = kit.lm_eval(Path(name), name, [1.0, 0.0, 1.0], column="x" if name == "b" else "")
+        rows = samples_of(file)
+        for row in rows:
+            asked = row["arguments"]["gen_args_0"]
+            asked["arg_0"] = [json.dumps([{"role": "user", "content": asked["arg_0"]}])]
+        files.append(rewrite(file, rows))
+    done = imported(*files)
+    assert counted(done) == [(3, 3, 0)]
+    assert done.pairings[0].evidence == ("content",)
+
+
 def test_scores_that_are_lists_pairs_or_null_are_none() -> None:
     file = kit.lm_eval(Path("a"), "a", [1.0, 0.0, 1.0])
     odd = [["gold", "answer"], [0.5, 0.5], None]
@@ -101,7 +115,7 @@ def test_an_answer_that_is_no_text_is_nobodys_most_common_answer() -> None:
         ]
         files.append(rewrite(file, rows))
     [verdict] = imported(*files, verdict=True).verdicts
-    assert verdict.sentence == "Nothing works yet. No system scores above 0 on 6 examples."
+    assert verdict.sentence == "Nothing works yet. No model scores above 0 on 6 examples."
 
 
 @pytest.mark.parametrize("metric", ["f1 score", "rouge-1", "class", "target", "filter", "score_0"])
@@ -228,7 +242,42 @@ def test_what_cannot_be_told_apart_is_shown_with_the_scores_of_both(
     facts = page[page.index("How good") : page.index("How sure")]
     assert facts.count("50.0") == 2
     print_verdict(done.verdicts[0])
-    assert "system" in capsys.readouterr().out
+    assert "model  " in capsys.readouterr().out
+
+
+def test_totals_in_a_header_are_not_how_many_examples_there_are() -> None:
+    a = kit.lm_eval(Path("a"), "a", [1.0, 0.0, 1.0], sample_len={"sums": 300})
+    b = kit.lm_eval(Path("b"), "b", [1.0, 1.0, 1.0], sample_len={"sums": 300})
+    assert counted(imported(a, b)) == [(3, 3, 0)]
+    epochs = [*kit.inspect_rows(["C", "I"], epoch=1), *kit.inspect_rows(["C", "C"], epoch=2)]
+    results = {"scores": [], "total_samples": 4, "completed_samples": 4}
+    logs = [kit.inspect_json(Path(f"{name}.json"), name, epochs, results=results) for name in ("c", "d")]
+    assert counted(imported(*logs, results="other")) == [(2, 2, 0)]
+    rows = [
+        kit.promptfoo_result(word, provider=provider, prompt=prompt, index=index)
+        for word in "xyz"
+        for provider in ("one", "two")
+        for index, prompt in enumerate(("short", "long"))
+    ]
+    file = kit.promptfoo(Path("words.json"), rows)
+    whole = json.loads(file.read_text("utf-8"))
+    whole["results"]["stats"] = {"successes": 12, "failures": 0, "errors": 0}
+    file.write_text(json.dumps(whole), "utf-8")
+    done = imported(file, results="third")
+    assert len(done.records) == 4
+    assert counted(done) == [(3, 3, 0)] * 6
+
+
+def test_a_key_of_this_process_is_not_copied_from_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    a = kit.lm_eval(Path("a"), "org/a", [1.0] * 3, prompt="Q: {} with sk-test-0123456789?\nA:")
+    b = kit.lm_eval(Path("b"), "org/b", [1.0] * 3, prompt="Q: {} with sk-test-0123456789?\nA:")
+    done = imported(a, b)
+    assert counted(done) == [(3, 3, 0)]
+    for record in done.records:
+        text = (Path("results/runs") / record.id / "samples.jsonl").read_text("utf-8")
+        assert "sk-test" not in text
+        assert text.count("with ***?") == 3
 
 
 # Damaged files

@@ -168,7 +168,7 @@ def sample_of(row: JsonObject) -> ForeignSample:
         prompt=_attached(_prompt(row.get("input")), attachments),
         target=row.get("target"),
         conditions="\x1e".join(choices),
-        document=object_of(row.get("metadata")),
+        row=row.get("metadata"),
         answer=_attached(text_of(output.get("completion")), attachments),
         scores={} if error else _scores(object_of(row.get("scores"))),
         error=str(message or "failed") if error else "",

@@ -71,9 +71,9 @@ def collect(data: ReportData) -> Info | None:
 
 
 def render(info: Info) -> Markup:
-    caption = "Up is better, left is cheaper. The line joins the recipes that no other beats on both."
     bodies = []
     for group, axes in info.groups:
+        caption = f"Up is better, left is cheaper. The line joins the {group.compared}s that no other beats on both."
         pictures = [_picture(group, name, axis, points) for name, axis, points in axes]
         figure = components.figure(pictures, caption=caption, question="Cost", other="Quality")
         bodies.append((group.name, figure))
@@ -88,7 +88,8 @@ def _plots(group: TaskGroup) -> list[tuple[str, Axis, tuple[Point, ...]]]:
     measured = estimates.by_metric(group)
     # Recall does not measure answers, and strict scores hardly differ from the others.
     names = [name for name in measured if name != "recall@k" and not name.endswith(", strict")]
-    summaries = group.verdict.summaries
+    # What another tool's answers cost is not known, and is not 0.
+    summaries = [s for s in group.verdict.summaries if group.compared == "recipe" or s.cost != Cost()]
     return [(name, axis, _points(summaries, measured[name], axis)) for name in names for axis in AXES]
 
 
@@ -138,7 +139,7 @@ def _picture(group: TaskGroup, quality: str, axis: Axis, points: Sequence[Point]
         *labels,
     )
     return components.Picture(
-        name=axis.name, other=quality, drawing=drawing, table=_numbers(quality, axis, points)
+        name=axis.name, other=quality, drawing=drawing, table=_numbers(group, quality, axis, points)
     )
 
 
@@ -176,10 +177,10 @@ def _description(quality: str, axis: Axis, points: Sequence[Point]) -> str:
     return f"Scatter plot of {quality} in points against {axis.title}: {listed}."
 
 
-def _numbers(quality: str, axis: Axis, points: Sequence[Point]) -> components.Table:
+def _numbers(group: TaskGroup, quality: str, axis: Axis, points: Sequence[Point]) -> components.Table:
     best = {point.recipe for point in frontier(points)}
     columns = [
-        ("recipe", ""),
+        (group.compared, ""),
         (quality, "points"),
         ("low", ""),
         ("high", ""),

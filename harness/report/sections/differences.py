@@ -40,7 +40,7 @@ def render(info: Info) -> Markup:
     for group, verdict, references in info.groups:
         pictures = [_picture(group, verdict, reference, pairs) for reference, pairs in references]
         caption = (
-            f"Each line: recipe minus reference on the same examples, with the interval that decides (all of them "
+            f"Each line: {verdict.compared} minus reference on the same examples, with the interval that decides (all of them "
             f"hold together at 95 %). Shaded: within "
             f"{formatting.score(verdict.margin)} points either way, too little to matter. Filled: settled."
         )
@@ -84,7 +84,9 @@ def _picture(
         svg.line(x(0), TOP, x(0), bottom, "zero"),
         *(_row(group, x, index, pair) for index, pair in enumerate(rows)),
     )
-    return components.Picture(name=reference, drawing=drawing, table=_numbers(reference, rows))
+    return components.Picture(
+        name=reference, drawing=drawing, table=_numbers(verdict.compared, reference, rows)
+    )
 
 
 def _row(group: TaskGroup, x: svg.Scale, index: int, pair: Comparison) -> Markup:
@@ -110,9 +112,9 @@ def _description(reference: str, rows: Sequence[Comparison]) -> str:
     return f"Forest plot of paired differences from {reference}, in points: {listed}."
 
 
-def _numbers(reference: str, rows: Sequence[Comparison]) -> components.Table:
+def _numbers(compared: str, reference: str, rows: Sequence[Comparison]) -> components.Table:
     columns = [
-        ("recipe", ""), ("difference", "points"), ("low", ""), ("high", ""), ("outcome", ""),
+        (compared, ""), ("difference", "points"), ("low", ""), ("high", ""), ("outcome", ""),
         ("p", "before correction"), ("p, Holm", "after correction over all pairs"), ("better on", "examples"),
         ("worse on", "examples"), ("n", ""), ("more examples needed", "to settle it"), ("method", ""),
     ]  # fmt: skip

@@ -71,7 +71,7 @@ def _body(series: Sequence[Series], caption: str) -> Markup:
     once = [
         f"{item.name} {formatting.score(item.points[0].mean)}" for item in series if len(item.points) == 1
     ]
-    drawn = components.figure(pictures, caption=caption, question="Recipe") if pictures else Markup("")
+    drawn = components.figure(pictures, caption=caption, question="Trend of") if pictures else Markup("")
     return drawn + html(_ONCE, once=once)
 
 

@@ -1,13 +1,14 @@
-"""Recipes × metrics with intervals, and what each recipe costs; sortable."""
+"""Recipes (or what another tool compared) × metrics with intervals, and what each recipe costs; sortable."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from harness.core import formatting
-from harness.evidence.verdict_types import RecipeSummary, Verdict
+from harness.evidence.verdict_types import Cost, RecipeSummary, Verdict
 from harness.report import estimates
 from harness.report.data import ReportData, TaskGroup
 from harness.report.html import components
@@ -24,15 +25,8 @@ MARKS = {
     "inconclusive": ("?", "not settled by this many examples"),
 }
 FLIPPED = {"better": "worse", "worse": "better"}
-_COSTS = (
-    ("train", "Seconds of training, wall time"),
-    ("trained", "Trainable parameters"),
-    ("memory", "Peak memory; of the device where there is one"),
-    ("to ship", "Bytes of the trained part"),
-    ("tokens in", "Mean prompt tokens of an answer"),
-    ("s / answer", "Wall seconds per answer at the batch size used"),
-    ("p95", "95th percentile of latency, asked one at a time"),
-)
+Column = tuple[str, str, Callable[[RecipeSummary], components.TableCell]]
+"""A heading, what it means, and the cell of a row."""
 _KEY = """\
 <p class="key">Scores and validity in points of 100; small print: 95 % intervals; those of the primary score and
 against the best hold all together and decide, those of the other metrics each by itself. Against the best:
@@ -45,6 +39,7 @@ A cost of – was not measured.{% if oracle %} An oracle sees the gold passages,
 class Info:
     """One table per group, with whether an oracle is in it."""
 
+    title: str
     tables: tuple[tuple[str, components.Table, bool], ...]
 
 
@@ -52,7 +47,8 @@ def collect(data: ReportData) -> Info | None:
     groups = [
         (g.name, _table(g, g.verdict), _has_oracle(g.verdict)) for g in data.groups if g.verdict is not None
     ]
-    return Info(tuple(groups)) if groups else None
+    compared = dict.fromkeys(f"{g.compared}s" for g in data.groups if g.verdict is not None)
+    return Info(" and ".join(compared).capitalize(), tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -71,19 +67,23 @@ def _table(group: TaskGroup, verdict: Verdict) -> components.Table:
     # Without any score there is no metric, but costs remain.
     metrics = estimates.by_metric(group) or {"score": {}}
     primary, *others = metrics
-    columns = [("recipe", ""), (primary, "The task's primary score"), ("against best", "Paired difference")]
+    columns = [
+        (verdict.compared, ""),
+        (primary, "The task's primary score"),
+        ("against best", "Paired difference"),
+    ]
     columns += [(name, "") for name in others]
-    columns += [("main failure", "The most common failure mode; small print: answers over all seeds")]
-    columns += [("seeds", "Runs folded into the row; small print: spread of their means"), *_COSTS]
+    more = _COLUMNS if verdict.compared == "recipe" else _known(verdict)
+    columns += [(name, about) for name, about, _ in more]
     rows = []
     for summary in verdict.summaries:
         row = [_name(summary), _estimate(metrics[primary].get(summary.recipe)), _against(verdict, summary)]
         row += [_estimate(metrics[name].get(summary.recipe)) for name in others]
-        rows.append([*row, _failure(summary), _seeds(summary), *_costs(summary)])
+        rows.append([*row, *_more(verdict, summary, more)])
     if verdict.constant is not None:
         rows.append(_constant(verdict.constant, len(columns)))
     return components.Table(
-        caption=f"Recipes and metrics, {group.name}",
+        caption=f"{verdict.compared.capitalize()}s and metrics, {group.name}",
         columns=columns,
         rows=rows,
         sortable=True,
@@ -148,14 +148,64 @@ def _seeds(summary: RecipeSummary) -> components.TableCell:
     return components.number(str(summary.seeds), summary.seeds, spread)
 
 
-def _costs(summary: RecipeSummary) -> list[components.TableCell]:
-    cost = summary.cost
+def _more(
+    verdict: Verdict, summary: RecipeSummary, columns: Sequence[Column]
+) -> Iterator[components.TableCell]:
+    """The cells after the metrics. What another tool's answers cost is not known, and is not 0."""
+    unknown = verdict.compared != "recipe" and summary.cost == Cost()
+    for name, _, cell in columns:
+        yield components.number(formatting.NONE) if unknown and name in _COSTS else cell(summary)
+
+
+def _known(verdict: Verdict) -> list[Column]:
+    """The columns that are known of what other tools compared: not why an answer failed, nor what it costs."""
     return [
-        components.number(formatting.seconds(cost.train_seconds), cost.train_seconds),
-        components.number(formatting.count(cost.trainable_parameters), cost.trainable_parameters),
-        components.number(formatting.size(cost.peak_memory_bytes), cost.peak_memory_bytes),
-        components.number(formatting.size(cost.bytes_to_ship), cost.bytes_to_ship),
-        components.number(formatting.count(cost.prompt_tokens), cost.prompt_tokens),
-        components.number(formatting.seconds(cost.answer_seconds), cost.answer_seconds),
-        components.number(formatting.seconds(cost.latency_p95), cost.latency_p95),
+        column
+        for column in _COLUMNS
+        if column[0] == "seeds" or any(column[2](summary).sort for summary in verdict.summaries)
     ]
+
+
+_COLUMNS: tuple[Column, ...] = (
+    ("main failure", "The most common failure mode; small print: answers over all seeds", _failure),
+    ("seeds", "Runs folded into the row; small print: spread of their means", _seeds),
+    (
+        "train",
+        "Seconds of training, wall time",
+        lambda s: components.number(formatting.seconds(s.cost.train_seconds), s.cost.train_seconds),
+    ),
+    (
+        "trained",
+        "Trainable parameters",
+        lambda s: components.number(
+            formatting.count(s.cost.trainable_parameters), s.cost.trainable_parameters
+        ),
+    ),
+    (
+        "memory",
+        "Peak memory; of the device where there is one",
+        lambda s: components.number(formatting.size(s.cost.peak_memory_bytes), s.cost.peak_memory_bytes),
+    ),
+    (
+        "to ship",
+        "Bytes of the trained part",
+        lambda s: components.number(formatting.size(s.cost.bytes_to_ship), s.cost.bytes_to_ship),
+    ),
+    (
+        "tokens in",
+        "Mean prompt tokens of an answer",
+        lambda s: components.number(formatting.count(s.cost.prompt_tokens), s.cost.prompt_tokens),
+    ),
+    (
+        "s / answer",
+        "Wall seconds per answer at the batch size used",
+        lambda s: components.number(formatting.seconds(s.cost.answer_seconds), s.cost.answer_seconds),
+    ),
+    (
+        "p95",
+        "95th percentile of latency, asked one at a time",
+        lambda s: components.number(formatting.seconds(s.cost.latency_p95), s.cost.latency_p95),
+    ),
+)
+"""What follows the metrics."""
+_COSTS = frozenset(name for name, _, _ in _COLUMNS) - {"main failure", "seeds"}

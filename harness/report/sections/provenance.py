@@ -22,7 +22,7 @@ _RUN = """\
 <span class="status {{ run.record.status }}">{{ run.record.status }}</span>
 <code>{{ run.id }}</code></summary>
 <div class="columns">
-<div><h3 class="minor">Recipe, resolved</h3><pre>{{ recipe }}</pre></div>
+<div><h3 class="minor">{{ "What was imported" if run.record.imported else "Recipe, resolved" }}</h3><pre>{{ recipe }}</pre></div>
 <div><h3 class="minor">What it was</h3><dl class="pairs">
 {% for key, value in facts %}<dt>{{ key }}</dt><dd>{{ value }}</dd>
 {% endfor %}</dl></div>

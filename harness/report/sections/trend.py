@@ -37,7 +37,8 @@ class Info:
 def collect(data: ReportData) -> Info | None:
     tasks: dict[str, list[TaskGroup]] = {}
     for group in data.groups:
-        if group.verdict is not None and group.verdict.summaries:
+        # Runs of other tools are not listed by base model: there the models themselves are compared.
+        if group.verdict is not None and group.verdict.summaries and group.compared == "recipe":
             tasks.setdefault(group.task, []).append(group)
     trends = [_trend(task, groups) for task, groups in tasks.items() if len(groups) > 1]
     return Info(tuple(trends)) if trends else None

@@ -169,7 +169,7 @@ def _telling(verdict: Verdict) -> list[Comparison]:
 def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
     unmeasured = any(c.provisional for c in verdict.comparisons)
     rows = [
-        ("test examples", f"{verdict.n:,}", "answered by every recipe"),
+        ("test examples", f"{verdict.n:,}", f"answered by every {verdict.compared}"),
         ("seeds", str(verdict.seeds), "training noise is not measured" if unmeasured else ""),
     ]
     least = verdict.minimum_detectable_difference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.table import Table
@@ -14,7 +14,7 @@ from harness.evidence.triage import Triage
 from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
-from harness.results.run_labels import BESIDE, IMPORTED
+from harness.results.run_labels import IMPORTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,16 +57,28 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
 
 def _table(verdict: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("system" if verdict.model in (IMPORTED, BESIDE) else "recipe", no_wrap=True)
-    for name in (f"{verdict.primary} [95 %]", "valid", "against best", "train", "answer", "memory"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in verdict.summaries:
+    names = (f"{verdict.primary} [95 %]", "valid", "against best", "train", "answer", "memory")
+    rows = [_cells(verdict, row) for row in verdict.summaries]
+    kept = [column for column in range(len(names)) if _is_shown(verdict, names[column], rows, column + 1)]
+    table.add_column(verdict.compared, no_wrap=True)
+    for column in kept:
+        table.add_column(names[column], justify="right", no_wrap=True)
+    for row, cells in zip(verdict.summaries, rows, strict=True):
         style = "bold" if row.recipe == verdict.recommended else ""
-        table.add_row(*_cells(verdict, row), style=style)
+        table.add_row(cells[0], *(cells[column + 1] for column in kept), style=style)
     if verdict.constant is not None:
         floor = verdict.constant
-        table.add_row(floor.recipe, _score(floor), *[""] * 5, style="dim")
+        table.add_row(floor.recipe, _score(floor), *[""] * (len(kept) - 1), style="dim")
     return table
+
+
+def _is_shown(verdict: Verdict, name: str, rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether a column is shown. What other tools' answers cost is not known, and only we check which are valid."""
+    if verdict.compared == "recipe":
+        return True
+    return any(row[column] not in ("", "–") for row in rows) and not (
+        name == "valid" and verdict.model == IMPORTED
+    )
 
 
 def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:

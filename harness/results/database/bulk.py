@@ -49,13 +49,13 @@ _FIELDS = {
     **{"cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
 }
 _SAMPLES = """
-SELECT sample_id, position, CAST(input AS VARCHAR) AS input, CAST(target AS VARCHAR) AS target,
-       "group" AS group_id, CAST(meta AS VARCHAR) AS meta, coalesce(context_ids, []) AS context_ids,
+SELECT sample_id, position, input, target,
+       "group" AS group_id, meta, coalesce(context_ids, []) AS context_ids,
        prompt, coalesce(shots, []) AS shots, output, tokens_in, tokens_out, seconds, waited,
        retries, clock, finish_reason, cached, error, strict.status AS strict_status, strict.reason AS strict_reason,
        strict.path AS strict_path, extracted.status AS extracted_status,
        extracted.reason AS extracted_reason, extracted.path AS extracted_path,
-       CAST(extracted.value AS VARCHAR) AS extracted_value, failure, shots_dropped, passages_dropped,
+       extracted.value AS extracted_value, failure, shots_dropped, passages_dropped,
        thoughts, thought_tokens
 FROM {answers}
 """
