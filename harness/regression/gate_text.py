@@ -23,12 +23,12 @@ def describe(check: MetricCheck) -> str:
     unit = "%" if check.relative else " points"
     known = check.low is not None and check.high is not None
     ends = (
-        f"[{formatting.change(check.low or 0.0)}, {formatting.change(check.high or 0.0)}]"
+        f"[{formatting.signed(check.low or 0.0)}, {formatting.signed(check.high or 0.0)}]"
         if known
         else "[no interval]"
     )
     text = (
-        f"{formatting.change(check.change)}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
+        f"{formatting.signed(check.change)}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
     )
     if check.reason:
         text += f"; {check.reason}"

@@ -206,7 +206,7 @@ def _level(effect: Effect, margin: float) -> str:
 
 
 def _in_words(effect: Effect) -> str:
-    return f"{formatting.change(effect.change)} points [{formatting.change(effect.low)}, {formatting.change(effect.high)}]"
+    return f"{formatting.signed(effect.change)} points [{formatting.signed(effect.low)}, {formatting.signed(effect.high)}]"
 
 
 def _needed(effect: Effect, claimed: Effect, margin: float) -> int | None:

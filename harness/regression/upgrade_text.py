@@ -36,4 +36,4 @@ def text(replay: Replay) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    return f"{formatting.change(effect.change)} [{formatting.change(effect.low)}, {formatting.change(effect.high)}] points, n={effect.n}"
+    return f"{formatting.signed(effect.change)} [{formatting.signed(effect.low)}, {formatting.signed(effect.high)}] points, n={effect.n}"
