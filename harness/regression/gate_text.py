@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.core import formatting
+from harness.core.formatting import counted
 from harness.core.text import markdown as escape
 from harness.core.text import one_line
+from harness.evidence.verdict_text import round_up
 from harness.regression.example_flips import Flip
 from harness.regression.gate import Gate
 from harness.regression.metric_check import MetricCheck
@@ -40,7 +42,7 @@ def describe(check: MetricCheck) -> str:
 def needed(examples: int | None) -> str:
     if examples is None:
         return "no number of examples would settle it: measure more seeds"
-    return f"about {examples} more examples would settle it"
+    return f"about {counted(round_up(examples), 'more example')} would settle it"
 
 
 def text(gate: Gate) -> str:
