@@ -42,7 +42,8 @@ def describe(check: MetricCheck) -> str:
 def needed(examples: int | None) -> str:
     if examples is None:
         return "no number of examples would settle it: measure more seeds"
-    return f"about {counted(round_up(examples), 'more example')} would settle it"
+    more = counted(round_up(examples), "more example")
+    return f"about {more} would settle it, if the change is as it looks now"
 
 
 def text(gate: Gate) -> str:
