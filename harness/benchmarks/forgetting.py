@@ -55,7 +55,7 @@ class Forgetting:
 
     @property
     def sentence(self) -> str:
-        points = [formatting.change(value) for value in (self.change, self.low, self.high)]
+        points = [formatting.signed(value) for value in (self.change, self.low, self.high)]
         verb = "forgot" if self.high < 0 else "gained" if self.low > 0 else "may have kept"
         return (
             f"{self.run} {verb} {self.task}: {points[0]} points of {self.metric} [{points[1]}, {points[2]}]"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 NONE = "–"
-MINUS = "−"
 
 
 def score(value: float | None) -> str:
@@ -14,13 +13,11 @@ def score(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A difference in points, with its sign: +3.1, −0.4."""
-    return NONE if value is None else f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", MINUS)
+    """A difference in points, with its sign: +3.1, -0.4, and never -0.0.
 
-
-def change(value: float) -> str:
-    """`signed` in plain characters, for lines of text: +3.1, -0.4, and never -0.0."""
-    return f"{round(100 * value, 1) + 0.0:+.1f}"
+    The minus is a hyphen, as in every number that the harness writes, so that a search finds it in any output.
+    """
+    return NONE if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
 def decimal(value: float, digits: int = 3) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.core import score_range
 from harness.evidence.cost_order import cheapest_first, trained
 from harness.evidence.mean_intervals import of_means
 from harness.evidence.stats import clusters as by_cluster
@@ -117,7 +118,7 @@ def check_scores(runs: Sequence[RunScores], primary: str) -> None:
     """
     for run in runs:
         for id_, value in zip(run.ids, run.values, strict=True):
-            if value is not None and not 0.0 <= value <= 1.0:
+            if not score_range.valid(value):
                 raise ValueError(
                     f"{run.recipe}, example {id_}: {primary} is {value}, not a score within [0, 1]"
                 )

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.core import score_range
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
 from harness.core.protocols import Scorer, Task
@@ -45,7 +46,8 @@ class Constant(Jsonable):
             seed=0,
             ids=ids,
             groups=tuple(asked[id_] for id_ in ids),
-            values=tuple(known[id_] for id_ in ids),
+            # A file from before scorers were held to [0, 1] may have other values.
+            values=tuple(known[id_] if score_range.valid(known[id_]) else None for id_ in ids),
             binary=binary,
             cost=Cost(),
             family="prompt",
@@ -59,7 +61,11 @@ class _Candidate:
 
 
 def constant_answer(task: Task) -> Constant | None:
-    """The best constant answer; None if train has no target that the task's format can parse."""
+    """The best constant answer; None if train has no target that the task's format can parse.
+
+    Raises:
+        ConfigError: a scorer gave a value that is not a score within [0, 1].
+    """
     train, test = task.splits.get("train", ()), task.splits.get(SPLIT, ())
     candidates = _candidates(task, train)
     if not candidates or not test:
@@ -143,6 +149,9 @@ def _best(
 
 def _score(scorer: Scorer, value: JsonValue, example: Example) -> float | None:
     try:
-        return float(scorer.score(value, example.target, example)[0])
+        score = float(scorer.score(value, example.target, example)[0])
     except Exception:  # a scorer's crash is a fact about the scorer, as in a run
         return None
+    if not score_range.valid(score):
+        raise score_range.refused(scorer.name(), example.id, score, remedy="")
+    return score

@@ -10,10 +10,11 @@ required form and passages fix it as well, the examples may have held the fact: 
 2. *knowledge*: what passages win beyond what form wins too, where BM25 wins it or has at least found
    the document; *retrieval*: what gold wins and BM25 misses. Where gold brings the content but not
    the form, half goes to form.
-3. The rest is *form* if the answer still does not have the required form, or if retrieval does
+3. The rest is *form* if the answer does not have the required form, or if retrieval does
    not help on a task whose answers nearly all occur in train (a facts task that is really
    form). If examples bring the form and passages lose it, no probe had both at once: half is
    form, and of the other half as much is a gap of facts as passages gain where the form holds.
+An answer that the constraint or the examples bring into the form, and that is wrong in it, is no matter of form.
 4. What remains is *skill*: nothing in the prompt fixes it.
 """
 
@@ -115,7 +116,7 @@ def measure(probes: Mapping[str, Probe], kept: Sequence[int], in_train: NDArray[
     forms = [name for name in _FORM if name in outcomes]
     informed: list[str | None] = [name for name in _INFORMED if name in outcomes]
     memorable = in_train if "bm25" in outcomes and in_train.mean() >= MEMORABLE else np.zeros_like(in_train)
-    shapeless = outcomes[forms[-1]].misshapen
+    shapeless = _never_in_form([outcomes[name] for name in forms])
     blocks = [
         [_pair(outcomes, outcomes[form], name, shapeless, memorable) for name in informed or [None]]
         for form in forms
@@ -127,6 +128,14 @@ def measure(probes: Mapping[str, Probe], kept: Sequence[int], in_train: NDArray[
             name: probe.content - closed.score for name, probe in outcomes.items() if name != "closed_book"
         },
     )
+
+
+def _never_in_form(conditions: Sequence[_Outcome]) -> NDArray[np.bool_]:
+    """Examples whose answer is out of form, and in no condition has the form with a wrong content: (n,)."""
+    misshapen = np.any([one.misshapen for one in conditions], axis=0)
+    formed_and_wrong = np.any([~one.misshapen & (one.content < 1.0) for one in conditions], axis=0)
+    never: NDArray[np.bool_] = misshapen & ~formed_and_wrong
+    return never
 
 
 def _pair(

@@ -20,7 +20,7 @@ import numpy as np
 
 from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
-from harness.evidence.gap_attribution import GAPS, Gap, Measured, Probe, measure, share_out
+from harness.evidence.gap_attribution import GAPS, MEMORABLE, Gap, Measured, Probe, measure, share_out
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired, simultaneous
 from harness.evidence.stats.intervals import LEVEL, wilson
@@ -35,6 +35,9 @@ FEW = 30
 """With fewer examples (or groups), a triage is only a hint, and says so."""
 _SHOWN_BY: Mapping[Gap, tuple[str, ...]] = {"knowledge": ("bm25", "gold"), "retrieval": ("gold",)}
 """Probes without which a gap cannot be seen; form and skill can be seen in the plain prompt."""
+_FORM_PROBES = ("constrained", "few_shot")
+_CLEARLY = 0.1
+"""From this part of a share on, what no probe wins back is mentioned."""
 _WORDS: Mapping[Gap, tuple[str, str]] = {
     "form": ("the model does not answer in the required form", "finetune, or show examples"),
     "knowledge": ("the model lacks facts that retrieval finds", "retrieve"),
@@ -132,7 +135,9 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     sentence = f"{_percent(first)} of the score that the plain prompt loses {verb} {first.gap}: {meaning}."
     if first.gap == "skill" and not shown:
         sentence = f"No probe gains anything that {n} examples can show: {meaning}."
-    elif not certain and groups >= FEW:
+    elif first.gap == "form" and overlap < MEMORABLE:
+        sentence += _won_back(gains, shown, lost * first.share)
+    if not certain and groups >= FEW and (first.gap != "skill" or shown):
         sentence += f" On {n} examples it is not measurably more than {second.gap} ({_percent(second)})."
     sentence += _unmeasured(ranked)
     if warning := _few(clusters, n):
@@ -162,6 +167,18 @@ def _share(gap: Gap, share: float, drawn: Floats, measured: Measured, clusters: 
     return Share(
         gap=gap, share=share, low=min(float(low), share, ends[0]), high=max(float(high), share, ends[1])
     )
+
+
+def _won_back(gains: Gains, shown: set[str], lost: float) -> str:
+    """How much of the score that is lost to form a probe brings back, if that is clearly less than all of it."""
+    asked = [name for name in _FORM_PROBES if name in gains]
+    best = max((name for name in asked if name in shown), key=lambda name: gains[name][0], default=None)
+    won = 0.0 if best is None else gains[best][0]
+    if not asked or lost - won < _CLEARLY * lost:
+        return ""
+    if best is None:
+        return " No probe wins any of it back."
+    return f" The probe {best} wins back {100 * won:.1f} of these {100 * lost:.1f} points, and none the rest."
 
 
 def _unmeasured(shares: Sequence[Share]) -> str:

@@ -10,6 +10,8 @@ from harness.results.pins import Snapshot
 
 _ORDER = ("model", "recipe", "task", "prompts", "runtime", "versions", "machine", "git", "run")
 """Groups of facts, from what is most likely to move a score."""
+_EVERYTHING = {"run.limit": "all examples", "run.labels": "all labels"}
+"""Facts of which a recorded null means that nothing was left out."""
 _FACTS = ("model", "recipe", "task", "runtime", "versions", "machine", "git")
 _LEFT_OUT = ("recipe.about", "machine.memory_bytes")
 
@@ -31,17 +33,28 @@ def between(before: Snapshot, after: Snapshot) -> tuple[Difference, ...]:
     """Every recorded fact that differs between two runs."""
     old, new = _facts(before), _facts(after)
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in _LEFT_OUT]
-    differences = [Difference(fact=name, before=old.get(name), after=new.get(name)) for name in changed]
+    differences = [
+        Difference(fact=name, before=_recorded(name, old), after=_recorded(name, new)) for name in changed
+    ]
     differences += _prompts(before, after)
     return tuple(sorted(differences, key=lambda d: (_ORDER.index(d.fact.split(".")[0]), d.fact)))
 
 
+def _recorded(name: str, facts: Mapping[str, JsonValue]) -> JsonValue:
+    """A fact's value, in words where null was recorded; None if nothing was."""
+    if name not in facts:
+        return None
+    value = facts[name]
+    return _EVERYTHING.get(name, "none") if value is None else value
+
+
 def _facts(side: Snapshot) -> dict[str, JsonValue]:
     raw = side.head.raw
-    facts = {f"run.{name}": raw.get(name) for name in ("seed", "split", "limit", "labels")}
+    facts = {f"run.{name}": raw[name] for name in ("seed", "split", "limit", "labels") if name in raw}
     for name in _FACTS:
         facts |= dict(_flat(raw.get(name) or {}, name))
-    return facts | {"prompts.tokens_mean": side.head.prompt_tokens_mean}
+    tokens = side.head.prompt_tokens_mean
+    return facts if tokens is None else facts | {"prompts.tokens_mean": tokens}
 
 
 def _flat(value: JsonValue, name: str) -> Iterator[tuple[str, JsonValue]]:

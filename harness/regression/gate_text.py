@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.core import formatting
+from harness.core.formatting import counted
 from harness.core.text import markdown as escape
 from harness.core.text import one_line
+from harness.evidence.verdict_text import round_up
 from harness.regression.example_flips import Flip
 from harness.regression.gate import Gate
 from harness.regression.metric_check import MetricCheck
@@ -23,12 +25,12 @@ def describe(check: MetricCheck) -> str:
     unit = "%" if check.relative else " points"
     known = check.low is not None and check.high is not None
     ends = (
-        f"[{formatting.change(check.low or 0.0)}, {formatting.change(check.high or 0.0)}]"
+        f"[{formatting.signed(check.low or 0.0)}, {formatting.signed(check.high or 0.0)}]"
         if known
         else "[no interval]"
     )
     text = (
-        f"{formatting.change(check.change)}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
+        f"{formatting.signed(check.change)}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
     )
     if check.reason:
         text += f"; {check.reason}"
@@ -40,7 +42,8 @@ def describe(check: MetricCheck) -> str:
 def needed(examples: int | None) -> str:
     if examples is None:
         return "no number of examples would settle it: measure more seeds"
-    return f"about {examples} more examples would settle it"
+    more = counted(round_up(examples), "more example")
+    return f"about {more} would settle it, if the change is as it looks now"
 
 
 def text(gate: Gate) -> str:

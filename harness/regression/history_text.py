@@ -32,6 +32,6 @@ def _point(point: Point) -> Iterator[str]:
 
 
 def _change(change: ChangePoint) -> str:
-    size = f"{formatting.change(change.change)} [{formatting.change(change.low)}, {formatting.change(change.high)}]"
+    size = f"{formatting.signed(change.change)} [{formatting.signed(change.low)}, {formatting.signed(change.high)}]"
     between = "" if change.first == change.last else f" (between {change.first} and {change.last})"
     return one_line(f"change at {change.run}: {size} points{between}")

@@ -26,6 +26,8 @@ from harness.evidence.stats.intervals import LEVEL, student
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.stats.seeds import ASSUMED, TrainingNoise, with_prior
 
+ONE_GROUP = "all examples belong to one group: the result does not carry over to others"
+
 State = Literal["passed", "regression", "inconclusive", "error", "skipped"]
 
 
@@ -201,7 +203,7 @@ def _reason(pairs: Pairs, change: Change, doubtful: bool) -> str:
     if pairs.identical:
         return "both gave the same answers"
     if change.groups < 2:
-        return "all examples belong to one group: the result does not carry over to others"
+        return ONE_GROUP
     if doubtful and pairs.noise is not None:
         return "another seed could explain it: measure with more reruns (--aa)"
     if doubtful:

@@ -49,6 +49,13 @@ class Effect:
     n: int
     identical: bool = False
     """Whether both sides gave the same answers, so that nothing changed."""
+    groups: int = 0
+    """Independent groups among the `n` examples."""
+
+    @property
+    def one_group(self) -> bool:
+        """Whether all of several examples share one group, so that they say nothing about others."""
+        return self.groups < 2 <= self.n
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +172,9 @@ def effect(sides: Mapping[str, Snapshot], weights: Mapping[str, int], noise: Tra
     change = metric_check.change(pairs)
     low, high = change.interval()
     identical = len(used) == 2 and change.mean == 0.0 and _same_answers(*(sides[name] for name in used))
-    return Effect(change=change.mean, low=low, high=high, n=len(ids), identical=identical)
+    return Effect(
+        change=change.mean, low=low, high=high, n=len(ids), identical=identical, groups=change.groups
+    )
 
 
 def _same_answers(first: Snapshot, second: Snapshot) -> bool:
@@ -197,7 +206,8 @@ def _answer(
         return "stay", f"the new base is worse: {_in_words(total)}"
     if total.high < 0 <= claimed.high:
         return "inconclusive", f"{_in_words(total)}; another seed could explain it: measure with gate --aa 3"
-    return "inconclusive", f"{_in_words(total)} does not exclude a loss of {100 * margin:.3g} points"
+    why = f"; {metric_check.ONE_GROUP}" if total.one_group else ""
+    return "inconclusive", f"{_in_words(total)} does not exclude a loss of {100 * margin:.3g} points{why}"
 
 
 def _level(effect: Effect, margin: float) -> str:
@@ -206,12 +216,12 @@ def _level(effect: Effect, margin: float) -> str:
 
 
 def _in_words(effect: Effect) -> str:
-    return f"{formatting.change(effect.change)} points [{formatting.change(effect.low)}, {formatting.change(effect.high)}]"
+    return f"{formatting.signed(effect.change)} points [{formatting.signed(effect.low)}, {formatting.signed(effect.high)}]"
 
 
 def _needed(effect: Effect, claimed: Effect, margin: float) -> int | None:
-    """None if no number of examples settles it, because training noise may explain the loss."""
-    if effect.n < 2 or effect.high < 0 <= claimed.high:
+    """None if no number of examples settles it, because training noise may explain the loss, or they share a group."""
+    if effect.n < 2 or effect.one_group or effect.high < 0 <= claimed.high:
         return None
     se = (effect.high - effect.low) / 3.92
     total = power.examples_to_settle(effect.change, se * effect.n**0.5, margin)

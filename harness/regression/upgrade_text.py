@@ -26,8 +26,11 @@ def text(replay: Replay) -> str:
         lines.append(f"  not moved: {one_line(replay.not_moved)}")
     if replay.answer == "upgrade_and_retrain":
         lines.append(f"  retraining took {replay.retrain_seconds:.0f} s on this machine")
-    if replay.answer == "inconclusive":
-        lines.append(f"  {needed(replay.examples_needed)}")
+    if replay.answer == "inconclusive" and not replay.total.one_group:
+        few = replay.total.n < 2
+        lines.append(
+            "  fewer than two examples cannot tell" if few else f"  {needed(replay.examples_needed)}"
+        )
     for title, groups in (("lost", replay.flips.lost), ("gained", replay.flips.gained)):
         lines += [f"    {title} · {one_line(line)}" for line in flip_lines(groups)]
     lines += [f"  losses concentrate in {one_line(c.sentence)}" for c in replay.flips.categories[:5]]
@@ -36,4 +39,4 @@ def text(replay: Replay) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    return f"{formatting.change(effect.change)} [{formatting.change(effect.low)}, {formatting.change(effect.high)}] points, n={effect.n}"
+    return f"{formatting.signed(effect.change)} [{formatting.signed(effect.low)}, {formatting.signed(effect.high)}] points, n={effect.n}"

@@ -12,7 +12,7 @@ from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import Compared, Verdict
 from harness.report import studies
 from harness.report.studies import Study
-from harness.results import tunings
+from harness.results import findings, tunings
 from harness.results.asked import only, restricted
 from harness.results.billing import Bill
 from harness.results.folder import ResultsFolder, RunFolder
@@ -70,6 +70,8 @@ class TaskGroup:
     verdict: Verdict | None = None
     triage: Triage | None = None
     """The result of an earlier `harness diagnose`; None without one."""
+    findings: tuple[str, ...] = ()
+    """What the checks of the task's rows warned about when it was run."""
 
     @property
     def name(self) -> str:
@@ -179,7 +181,15 @@ def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
         own = [by_id[record.id] for record in group]
         if model == BESIDE:
             own = [dataclasses.replace(run, recipe=beside[run.record.id]) for run in own]
-        groups.append(TaskGroup(task=task, model=model, runs=tuple(own), triage=_triage(results, own[0])))
+        groups.append(
+            TaskGroup(
+                task=task,
+                model=model,
+                runs=tuple(own),
+                triage=_triage(results, own[0]),
+                findings=findings.read(results, own[0].record.task),
+            )
+        )
     return tuple(groups)
 
 

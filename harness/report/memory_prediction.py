@@ -60,7 +60,7 @@ def table(peaks: Sequence[Peak]) -> Markup:
             components.TableCell(text=peak.where),
             components.number(formatting.size(peak.predicted), peak.predicted),
             components.number(formatting.size(peak.measured), peak.measured),
-            components.number(f"{100 * peak.error:+.0f} %".replace("-", formatting.MINUS), peak.error),
+            components.number(f"{100 * peak.error:+.0f} %", peak.error),
         ]
         for peak in peaks
     ]

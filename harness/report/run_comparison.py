@@ -125,7 +125,7 @@ def _sentence(comparison: Comparison, primary: str) -> str:
         "not_worse": "is not worse than",
         "inconclusive": "cannot be distinguished from",
     }
-    points = [formatting.change(value) for value in (comparison.difference, comparison.low, comparison.high)]
+    points = [formatting.signed(value) for value in (comparison.difference, comparison.low, comparison.high)]
     return (
         f"{comparison.recipe} {words[comparison.outcome]} {comparison.reference}: {points[0]} points of {primary} "
         f"[{points[1]}, {points[2]}]{_LUCK if comparison.provisional else ''}"

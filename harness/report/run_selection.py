@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
 from harness.results.database import queries
 from harness.results.database.queries import RunRow
 from harness.results.database.store import Store
+from harness.results.run_labels import labels
 from harness.runner.asked import covers
 
 
@@ -21,6 +22,8 @@ class Chosen:
     runs: tuple[str, ...]
     other_examples: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = field(default=(), compare=False)
+    """What the recipe of each of `runs` is called in tables."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -60,7 +63,10 @@ def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:
         if names:
             rows = {row.id: row for row in (queries.find(store, name) for name in names)}
             unfinished = [id for id, row in rows.items() if not _has_answers(row)]
-            return Chosen(runs=tuple(id for id in rows if id not in unfinished), unfinished=tuple(unfinished))
+            named = [row for id, row in rows.items() if id not in unfinished]
+            return Chosen(
+                runs=tuple(row.id for row in named), unfinished=tuple(unfinished), recipes=_recipes(named)
+            )
         runs = [run for run in queries.runs(store) if run.split == "test"]
     tasks = sorted({run.task for run in runs})
     if task is not None and task not in tasks:
@@ -72,12 +78,19 @@ def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:
         raise ConfigError("no runs to report on", file=results, remedy="start with: harness run TASK")
     finished = [run for run in asked if _has_answers(run)]
     latest = _latest(finished)
-    kept = [run.id for run in finished if _holds(run, latest[run.task, run.model])]
+    held = [run for run in finished if _holds(run, latest[run.task, run.model])]
+    kept = {run.id for run in held}
     return Chosen(
-        runs=tuple(kept),
-        other_examples=tuple(run.id for run in finished if run.id not in set(kept)),
+        runs=tuple(run.id for run in held),
+        other_examples=tuple(run.id for run in finished if run.id not in kept),
         unfinished=tuple(run.id for run in asked if not _has_answers(run)),
+        recipes=_recipes(held),
     )
+
+
+def _recipes(runs: Sequence[RunRow]) -> tuple[str, ...]:
+    names = labels(run.record for run in runs)
+    return tuple(names[run.record.id] for run in runs)
 
 
 def _latest(finished: Sequence[RunRow]) -> dict[tuple[str, str], RunRow]:

@@ -211,6 +211,9 @@ class ResultsFolder:
     def constant(self, task: str, mark: str) -> Path:
         return self.path / "constant" / f"{task}-{mark[:8]}.json"
 
+    def findings(self, task: str, data_hash: str) -> Path:
+        return self.path / "findings" / f"{task}-{data_hash[:8]}.json"
+
     def run_folders(self) -> list[Path]:
         """The run folders, by name."""
         if not self.runs.is_dir():

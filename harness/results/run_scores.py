@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.core.errors import ConfigError
+from harness.core import score_range
 from harness.core.validation import adapter
 from harness.evidence import families, fields, imported, missing
 from harness.evidence.anytime.order import beginning
@@ -188,12 +188,9 @@ def scores(
     rows = _in_order(record, only(samples(file), asked))
     values = tuple(row.score(primary) for row in rows)
     for row, value in zip(rows, values, strict=True):
-        if value is not None and not 0.0 <= value <= 1.0:
-            raise ConfigError(
-                f"scorer '{primary}' gave example '{row.sample_id}' {value}, not a score within [0, 1]",
-                file=file,
-                remedy="divide by the scorer's largest value, run again, and leave this run out",
-            )
+        if value is not None and not score_range.valid(value):
+            remedy = ", run again, and leave this run out"
+            raise score_range.refused(primary, row.sample_id, value, remedy=remedy, file=file)
     learnt = lessons.of_record(record)
     counted = (
         record
@@ -218,17 +215,23 @@ def scores(
         lessons=learnt.learnt,
         lessons_offered=learnt.offered,
         why_dropped=learnt.why,
-        other_scorers=tuple(
-            ScorerValues(
-                name=scorer.name, binary=scorer.binary, values=tuple(row.score(scorer.name) for row in rows)
-            )
-            for scorer in record.task.scorers
-            if scorer.name != primary
-        ),
+        other_scorers=_other_scorers(record, rows),
         common_answer=common_answer.common_answer(rows),
         fields=fields.shares(rows),
         planned=record.planned,
     )
+
+
+def _other_scorers(record: RunRecord, rows: Sequence[SampleRecord]) -> tuple[ScorerValues, ...]:
+    """What the other scorers gave; one that gave something else than scores (in another tool's log) has no say."""
+    others = [
+        ScorerValues(
+            name=scorer.name, binary=scorer.binary, values=tuple(row.score(scorer.name) for row in rows)
+        )
+        for scorer in record.task.scorers
+        if scorer.name != record.task.primary
+    ]
+    return tuple(scorer for scorer in others if all(map(score_range.valid, scorer.values)))
 
 
 def _in_order(record: RunRecord, rows: list[SampleRecord]) -> list[SampleRecord]:

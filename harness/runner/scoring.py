@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 
-from harness.core import deadline
-from harness.core.errors import ConfigError, is_panic
+from harness.core import deadline, score_range
+from harness.core.errors import is_panic
 from harness.core.formatting import size
 from harness.core.protocols import Scorer, Task
 from harness.core.protocols.tasks import ANSWER_MEMORY
@@ -143,11 +143,8 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
             raise
         reason = f"{type(error).__name__}: {error}"
         return Score(scorer=name, status="error", reason=reason, version=version)
-    if not 0.0 <= value <= 1.0:
-        raise ConfigError(
-            f"scorer '{name}' gave example '{example.id}' {value}, not a score within [0, 1]",
-            remedy="divide by the scorer's largest value; the answers so far are kept",
-        )
+    if not score_range.valid(value):
+        raise score_range.refused(name, example.id, value, remedy="; the answers so far are kept")
     return Score(scorer=name, status="scored", value=value, reason=reason, version=version)
 
 

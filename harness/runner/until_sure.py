@@ -63,6 +63,13 @@ class Race:
             lines.append(f"not begun, because the verdict could not change: {', '.join(names)}")
         return (*lines, "the same command without --stop-when-sure asks the rest and keeps what is answered")
 
+    @property
+    def nothing_saved(self) -> tuple[str, ...]:
+        """A sentence if every answer was asked for; empty if some were not, or all recipes failed."""
+        if self.saved or not self.total:
+            return ()
+        return (f"--stop-when-sure left nothing out: all {self.total:,} answers were needed",)
+
 
 @dataclass
 class _Entrant:

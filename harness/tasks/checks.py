@@ -172,11 +172,13 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[
         alike = [pair for pair in nearest.pairs if pair.right in part]
         if alike:
             count = f"{counted(len(alike), f'{split} input is', f'{split} inputs are')} nearly the same as a train input"
-            remedy = (
-                "if they belong together, name the column that says so: init --group COLUMN, or map: group"
-            )
+            remedy = "if such rows belong together, name the column that says so: init --group COLUMN, or map: group"
             at_least = "" if nearest.exact else "at least "
-            message = f"{at_least}{count} (8-gram Jaccard ≥ {near_duplicates.THRESHOLD}); {remedy}"
+            message = (
+                f"{at_least}{count}, such as {alike[0].right} and {alike[0].left} (at least "
+                f"{100 * near_duplicates.THRESHOLD:.0f} % of the two texts is shared): a recipe that learns "
+                f"from train has practically seen the answers, so its score is too high; {remedy}"
+            )
             yield problem(
                 "warning", f"near leak train/{split}", message, (f"{p.right}≈{p.left}" for p in alike)
             )

@@ -164,8 +164,8 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
         for loss in item.forgetting:
             console.print(loss.sentence, soft_wrap=True)
     for total in _overall(done.measured):
-        ends = f"[{formatting.change(total.low)}, {formatting.change(total.high)}]"
-        text = f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
+        ends = f"[{formatting.signed(total.low)}, {formatting.signed(total.high)}]"
+        text = f"{total.run}: {formatting.signed(total.change)} points {ends} on average over {len(total.tasks)} tasks"
         console.print(text, soft_wrap=True)
     if done.imported:
         imported = ", ".join(dict.fromkeys(row.task for row in done.imported))

@@ -16,7 +16,7 @@ from harness.core.terminal import say
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
-from harness.results import constants, live, run_scores
+from harness.results import constants, findings, live, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
 from harness.results.records.tuning import TuningRecord
@@ -209,7 +209,7 @@ def run(
     open_index(results)
     for cell in cells:
         live.clear_skip(results, cell.id)
-    warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
+    warnings = (*planned.notes, *_warnings((cell.task for cell in cells), results))
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
     constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it too.
@@ -254,12 +254,14 @@ def run(
     )
 
 
-def _warnings(tasks: Iterable[Task]) -> tuple[str, ...]:
-    """What `harness validate` warns about, for each task that is run."""
+def _warnings(tasks: Iterable[Task], results: Path) -> tuple[str, ...]:
+    """What `harness validate` warns about, for each task that is run; kept for the reports to come."""
     warnings = []
     for task in {task.name: task for task in tasks}.values():
         with working(f"checking the rows of {task.name}"):
-            warnings += [f"{task.name}: {problem.message}" for problem in checks.before_run(task)]
+            messages = [problem.message for problem in checks.before_run(task)]
+        findings.keep(results, task.name, task.data_hash, messages)
+        warnings += [f"{task.name}: {message}" for message in messages]
     return tuple(warnings)
 
 

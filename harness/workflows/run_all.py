@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.errors import ConfigError
@@ -56,7 +56,8 @@ def run(
             on_finished=lambda folder: index(results, folder),
             executor=executor,
         )
-        return Ran(outcome=race.outcome, cells=race.cells, early=race.sentences)
+        outcome = replace(race.outcome, notes=(*race.outcome.notes, *race.nothing_saved))
+        return Ran(outcome=outcome, cells=race.cells, early=race.sentences)
     if settings.frugal:
         some = frugal.run(
             cells,

@@ -91,28 +91,52 @@ def lost_whole(
 def two_rates(groups: Groups, repeats: int, difference: float, seed: int = 1) -> tuple[float, float]:
     """Pairs of which the first is right less often by `difference`, the difficulty of examples shared: percent of
     intervals that hold the truth, and of verdicts that call it not worse although it is."""
+    return _pairs(groups, repeats, -difference, lambda rng: of_rates(groups, rng, difference), seed)
+
+
+def of_rates(groups: Groups, rng: np.random.Generator, difference: float) -> Floats:
+    """Differences of such a pair, per example."""
     level = 0.3
     behind = stats.norm.ppf(stats.norm.cdf(level) - difference)
-
-    def draw(rng: np.random.Generator) -> Floats:
-        shared = np.sqrt(0.6) * groups.latent(rng)
-        first, second = (shared + np.sqrt(0.4) * groups.latent(rng) < at for at in (behind, level))
-        return first.astype(float) - second
-
-    return _pairs(groups, repeats, -difference, draw, seed)
+    shared = np.sqrt(0.6) * groups.latent(rng)
+    first, second = (shared + np.sqrt(0.4) * groups.latent(rng) < at for at in (behind, level))
+    return first.astype(float) - second
 
 
 def two_grades(groups: Groups, repeats: int, difference: float, seed: int = 1) -> tuple[float, float]:
     """The same for graded scores."""
-    behind = stats.norm.ppf(stats.norm.cdf(0.3) - difference)
-    truth = mean("graded", behind) - mean("graded", 0.3)
-
-    def draw(rng: np.random.Generator) -> Floats:
-        shared = np.sqrt(0.6) * groups.latent(rng)
-        first, second = (at - shared - np.sqrt(0.4) * groups.latent(rng) for at in (behind, 0.3))
-        return np.clip(0.25 + 0.45 * first, 0, 1) - np.clip(0.25 + 0.45 * second, 0, 1)
-
+    truth, draw = graded_truth(difference), lambda rng: of_grades(groups, rng, difference)
     return _pairs(groups, repeats, truth, draw, seed, binary=False)
+
+
+def of_grades(groups: Groups, rng: np.random.Generator, difference: float) -> Floats:
+    """Differences of such a pair, per example."""
+    behind = stats.norm.ppf(stats.norm.cdf(0.3) - difference)
+    shared = np.sqrt(0.6) * groups.latent(rng)
+    first, second = (at - shared - np.sqrt(0.4) * groups.latent(rng) for at in (behind, 0.3))
+    return np.clip(0.25 + 0.45 * first, 0, 1) - np.clip(0.25 + 0.45 * second, 0, 1)
+
+
+def graded_truth(difference: float) -> float:
+    """The true difference of their means."""
+    return mean("graded", stats.norm.ppf(stats.norm.cdf(0.3) - difference)) - mean("graded", 0.3)
+
+
+def lead_not_shared(groups: Groups, repeats: int, sign: int, seed: int = 1) -> tuple[float, float]:
+    """Pairs of which a twentieth of the single examples is won, and of the groups a tenth is won (`sign` 1) or lost
+    (-1) whole: percent of intervals that hold the truth, and of verdicts that call the wrong one better."""
+    single, whole = 0.05, 0.1
+    truth = (1 - whole) * single + whole * sign
+    rng, names, covered, wrong = np.random.default_rng(seed), groups.names, 0, 0
+    for _ in range(repeats):
+        drawn = (rng.random(groups.count) < whole)[groups.codes]
+        differences = np.where(drawn, sign, (rng.random(len(drawn)) < single).astype(float))
+        first = run("a", np.maximum(differences, 0), groups=names)
+        second = run("b", np.maximum(-differences, 0), groups=names)
+        pair = compare(gather([first, second]), 0.02)[0]
+        covered += pair.low - 1e-9 <= truth <= pair.high + 1e-9
+        wrong += (pair.outcome == "better" and truth < 0) or (pair.outcome == "worse" and truth > 0)
+    return 100 * covered / repeats, 100 * wrong / repeats
 
 
 PairKind = Callable[[Groups, int, float], tuple[float, float]]

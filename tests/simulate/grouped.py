@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import get_args
 
-from tests.simulate import coverage
+from tests.simulate import coverage, reference_model
 from tests.simulate.coverage import Groups, Shape
 from tests.simulate.scale import PAIRS, Row, RowMaker, percent, points, repeats
 
@@ -59,3 +59,28 @@ def lost() -> Iterator[RowMaker]:
         for shape in get_args(Shape):
             for noise in (0.0, 0.01, 0.05):
                 yield partial(_lost, Groups(number, size, shape=shape), noise)
+
+
+def _not_shared(groups: Groups) -> Row:
+    same, _ = coverage.lead_not_shared(groups, repeats(PAIRS), 1)
+    opposite, wrong = coverage.lead_not_shared(groups, repeats(PAIRS), -1)
+    return f"{groups.count} × {groups.size}", *percent(same, opposite, wrong)
+
+
+def not_shared() -> Iterator[RowMaker]:
+    for number, size in ((10, 20), (20, 20), (50, 20), (150, 4)):
+        yield partial(_not_shared, Groups(number, size))
+
+
+def _otherwise(groups: Groups, scores: reference_model.Scores, gap: float) -> Row:
+    shares = reference_model.compared(groups, scores, gap, repeats(PAIRS))
+    return f"{groups.count} × {groups.size}", groups.shape, scores, points(gap), *percent(*shares)
+
+
+def otherwise() -> Iterator[RowMaker]:
+    for number, size in ((10, 20), (20, 10), (50, 4)):
+        for shape in ("skewed", "dominated"):
+            for scores in ("binary", "graded"):
+                for gap in (0.0, 0.2):
+                    yield partial(_otherwise, Groups(number, size, 0.5, shape), scores, gap)
+            yield partial(_otherwise, Groups(number, size, 0.5, shape), "tenth lost", 0.1)

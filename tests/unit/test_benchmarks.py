@@ -333,7 +333,7 @@ def test_the_report_says_what_was_forgotten_and_nothing_without_data(tmp_path: P
     info = section.collect(load_report(tmp_path, ["colours-lora"]))
     assert info is not None
     text = re.sub(r"\s+", " ", str(section.render(info)))
-    assert "lora forgot: −66.7 points" in text
+    assert "lora forgot: -66.7 points" in text
     assert "20 · 0" in text
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.evidence.constant import constant_answer
+from harness.evidence.constant import Constant, constant_answer
 from harness.results import constants, run_scores
 from harness.runner.progress import Progress
 from harness.tasks.load import load
@@ -147,3 +148,21 @@ def test_a_run_is_held_against_the_constant_answer_of_its_task(tiny_task: Path, 
     kept.write_text("{}", encoding="utf-8")
     assert constants.read(results, done.outcome.records[0].task) is None
     assert run_scores.verdicts(done.outcome.folders)[0].constant is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), 40.0, -0.1])
+def test_a_scorer_that_gives_a_constant_answer_no_score_is_refused_by_name(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any answer is paid for: the constant answer is scored first."""
+    broken = task("text", "f1", ["a", "b"], ["a"])
+    monkeypatch.setattr(type(broken.scorers[0]), "score", lambda *_: (value, ""))
+    with pytest.raises(ConfigError, match="scorer 'f1' gave example 'train-0' .*, not a score within"):
+        constant_answer(broken)
+
+
+def test_other_values_in_a_file_from_before_scores_were_held_to_their_range_do_not_count() -> None:
+    constant = Constant(answer="a", scores={"f1": {"x": float("nan"), "y": 0.5, "z": 40.0}})
+    kept = constant.run("f1", False, {"x": None, "y": None, "z": None})
+    assert kept is not None
+    assert kept.values == (None, 0.5, None)

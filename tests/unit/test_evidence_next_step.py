@@ -165,6 +165,20 @@ def test_more_examples_are_asked_where_there_are_some() -> None:
     assert "about 240 more test examples would settle it: label that many first" in none.evidence[0]
 
 
+def test_a_planned_number_says_what_it_supposes() -> None:
+    other = summary("zero_shot", "prompt")
+    for examples in (100, 150, 1000):
+        asked = Invocation(target="t", task="t", limit=100, examples=examples)
+        advice = step(
+            PROMPT,
+            other,
+            invocation=asked,
+            kind="inconclusive",
+            open_pairs=[pair("few_shot", "zero_shot", 240)],
+        )
+        assert "supposes that the difference is as it looks now" in advice.evidence[1]
+
+
 def test_prompts_alone_are_given_a_finetune_to_be_held_against() -> None:
     advice = step(PROMPT, summary("zero_shot", "prompt"))
     assert advice.command == "harness run t.yaml --recipes few_shot,lora"

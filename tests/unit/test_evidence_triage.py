@@ -286,7 +286,7 @@ def test_eight_examples_that_are_all_alike_are_certain_of_nothing() -> None:
     """All eight malformed: resampling them shows no spread, and what was not probed is not 0."""
     n = 8
     wrong = Probe(scores=(0.0,) * n, failures=("malformed",) * n)
-    half = Probe(scores=(1.0,) * 4 + (0.0,) * 4, failures=(None,) * 4 + ("wrong_value",) * 4)
+    half = Probe(scores=(1.0,) * 4 + (0.0,) * 4, failures=(None,) * 4 + ("truncated",) * 4)
     diagnosis = diagnose(
         {"closed_book": wrong, "constrained": half, "few_shot": wrong},
         targets=["a"] * n,
@@ -326,3 +326,29 @@ def test_few_groups_are_few_examples() -> None:
     assert not diagnosis.certain
     assert "60 examples in 3 groups are too few" in diagnosis.sentence
     assert diagnosis.shares[0].low < 0.5
+
+
+def test_what_the_constraint_puts_in_form_and_leaves_wrong_is_no_matter_of_form() -> None:
+    """The constraint wins back 52 of 100 points; the other answers have the form, and are wrong in it."""
+    malformed = probe(0, "malformed")
+    diagnosis = triage({"closed_book": malformed, "constrained": probe(31), "few_shot": malformed})
+    assert shares(diagnosis)["form"] == pytest.approx(31 / 60, abs=1e-3)
+    assert shares(diagnosis)["skill"] == pytest.approx(29 / 60, abs=1e-3)
+    assert predicted(diagnosis)["lora"]
+
+
+@pytest.mark.parametrize("right", [0, 10, 31])
+def test_a_share_of_form_that_no_probe_wins_back_is_said_in_points(right: int) -> None:
+    shaped = {"closed_book": probe(0, "malformed"), "few_shot": probe(right, "malformed")}
+    diagnosis = triage(shaped)
+    assert shares(diagnosis)["form"] == 1.0
+    won = f"The probe few_shot wins back {100 * right / 60:.1f} of these 100.0 points, and none the rest."
+    assert (won if right else "No probe wins any of it back.") in diagnosis.sentence
+    if right:
+        assert f"by {100 * right / 60:+.1f} points" in diagnosis.predictions[0].because
+
+
+def test_a_share_of_form_that_a_probe_wins_back_needs_no_further_word() -> None:
+    diagnosis = triage({"closed_book": probe(5, "malformed"), "constrained": probe(58)})
+    assert diagnosis.dominant == "form"
+    assert "wins" not in diagnosis.sentence

@@ -102,7 +102,7 @@ def test_no_recipe_is_best_where_all_score_nothing() -> None:
 
 @pytest.mark.parametrize("value", [-0.0, -0.0001, -1e-17])
 def test_nothing_is_minus_nothing(value: float) -> None:
-    text = (formatting.signed_decimal(value), formatting.decimal(value), formatting.change(value))
+    text = (formatting.signed_decimal(value), formatting.decimal(value), formatting.signed(value))
     assert text == ("+0.000", "0.000", "+0.0")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -203,6 +204,19 @@ def test_what_changed_names_the_model_first() -> None:
     facts = [difference.fact for difference in config_diff.between(old, new)]
     assert facts[0].startswith("model.")
     assert {"versions.torch", "runtime.dtype", "prompts.answers"} <= set(facts)
+
+
+def test_a_recorded_null_is_not_called_unrecorded() -> None:
+    """No limit means all examples; a fact that one side never wrote down is another thing."""
+    old = snapshot([1.0], limit=54, machine={"gpu": "H200"})
+    new = snapshot([1.0], limit=None, machine={"gpu": None}, git={"sha": "ab"})
+    sentences = [difference.sentence for difference in config_diff.between(old, new)]
+    assert "run.limit: 54 → all examples" in sentences
+    assert "machine.gpu: H200 → none" in sentences
+    assert "git.sha: not recorded → ab" in sentences
+    unwritten = {name: value for name, value in new.head.raw.items() if name != "limit"}
+    silent = dataclasses.replace(new, head=type(new.head).of(unwritten))
+    assert not [item for item in config_diff.between(new, silent) if item.fact == "run.limit"]
 
 
 def test_a_pin_is_read_back_as_it_was_written(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from harness.core.errors import RunError
 from harness.methods.transferred import Moved
 from harness.models.load import load
+from harness.regression import upgrade_text
 from harness.regression.upgrade import Cells, replay
 from tests.unit.regress_kit import snapshot
 
@@ -112,3 +114,31 @@ def test_an_adapter_moves_from_a_tiny_model_to_its_8_bit_self(tiny_task: Path, t
     del other.chat.vocabulary  # type: ignore[attr-defined]  # remembered
     with pytest.raises(RunError, match="another vocabulary"):
         stage.load(other, tmp_path)
+
+
+def test_examples_of_one_group_do_not_settle_an_upgrade_however_many_they_are() -> None:
+    one = ["handbook.md"] * 2
+    old, new = (snapshot([1.0, value], name=f"{value}", groups=one) for value in (0.0, 1.0))
+    judgment = replay("zero_shot", Cells(old=old, new=new), 0.02)
+    text = upgrade_text.text(judgment)
+    assert judgment.answer == "inconclusive"
+    assert judgment.examples_needed is None
+    assert "all examples belong to one group" in text
+    assert "would settle it" not in text
+
+
+def test_one_example_that_changed_calls_for_examples_and_not_for_seeds() -> None:
+    judgment = replay("zero_shot", Cells(old=snapshot([1.0]), new=snapshot([0.0])), 0.02)
+    assert "fewer than two examples cannot tell" in upgrade_text.text(judgment)
+
+
+def test_planned_examples_are_rounded_up_to_two_figures() -> None:
+    old, new = snapshot([1.0, 0.0] * 40), snapshot([0.0, 1.0] * 2 + [1.0, 0.0] * 38)
+    judgment = replay("zero_shot", Cells(old=old, new=new), 0.02)
+    assert judgment.examples_needed is not None
+    assert judgment.examples_needed > 100
+    rounded = re.search(r"about ([\d,]+) more examples would settle it", upgrade_text.text(judgment))
+    assert rounded is not None
+    number = int(rounded[1].replace(",", ""))
+    assert judgment.examples_needed <= number <= 1.1 * judgment.examples_needed
+    assert str(number).rstrip("0") in (str(number)[:2], str(number)[:1])

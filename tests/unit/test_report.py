@@ -259,7 +259,7 @@ def test_embedded_json_is_read_back_and_has_no_markup(text: str) -> None:
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (formatting.score(0.8134), "81.3"), (formatting.signed(-0.004), "−0.4"), (formatting.signed(None), "–"),
+        (formatting.score(0.8134), "81.3"), (formatting.signed(-0.004), "-0.4"), (formatting.signed(None), "–"),
         (formatting.seconds(0.0314), "31 ms"), (formatting.seconds(90), "90 s"), (formatting.seconds(400), "6.7 min"),
         (formatting.size(3 * 2**29), "1.50 GiB"), (formatting.count(4_884_480), "4.9 M"), (formatting.count(1204), "1,204"),
     ],

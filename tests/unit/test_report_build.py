@@ -261,3 +261,22 @@ def test_runs_on_other_examples_are_left_out(tmp_path: Path) -> None:
         ConfigError, match=r"no runs of task 'suport_tickets'.*did you mean 'support_tickets'"
     ):
         run_selection.choose(tmp_path, (), "suport_tickets")
+
+
+def test_the_runs_of_a_report_are_all_named(tmp_path: Path) -> None:
+    """Two seeds of a recipe are two runs, and a point of a label curve is one: the numbers must add up."""
+    from harness.report.terminal import written
+
+    make(tmp_path, examples=4, seeds=2, labels=(2, 3))
+    ingest.sync(tmp_path)
+    chosen = run_selection.choose(tmp_path, (), "handbook_qa")
+    assert len(chosen.recipes) == len(chosen.runs) == 11
+    (line,) = written.lines((), chosen, ())
+    assert line.startswith("11 runs included: ")
+    names = line.removeprefix("11 runs included: ").removesuffix("; 0 left out").split(", ")
+    assert (
+        sum(int(number[1]) if (number := re.search(r"\((\d+) runs\)", name)) else 1 for name in names) == 11
+    )
+    assert {"lora (2 runs)", "zero_shot", "lora (n=2)", "lora (n=3)"} <= set(names)
+    named = run_selection.choose(tmp_path, list(chosen.runs[:2]), None)
+    assert named.recipes == chosen.recipes[:2]

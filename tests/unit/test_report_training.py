@@ -60,7 +60,7 @@ def test_a_gpu_s_peak_is_held_against_the_gpu(folders: list[Path], tmp_path: Pat
     data = load(tmp_path, [folder.name for folder in folders])
     (only,) = memory_prediction.peaks(data.groups[0])
     assert (only.where, only.error) == ("GPU", pytest.approx(-0.2))
-    assert "−20 %" in memory_prediction.table([only])
+    assert "-20 %" in memory_prediction.table([only])
 
 
 def test_runs_without_predictions_show_no_table(tmp_path: Path) -> None:

@@ -120,6 +120,9 @@ def test_equal_recipes_are_asked_everything_and_judged_as_a_full_run(
     done = session(task, tmp_path)
     assert all(len(ids) == COUNT for ids in answered(done).values())
     assert done.early == ()
+    all_asked = f"--stop-when-sure left nothing out: all {3 * COUNT} answers were needed"
+    assert all_asked in done.outcome.notes
+    assert all_asked not in session(task, tmp_path, sure=False).outcome.notes
     assert not any(pair.anytime for pair in done.verdicts[0].comparisons)
     assert all(record.planned is None and record.limit is None for record in done.outcome.records)
 

@@ -16,6 +16,11 @@ HALF = 0.5
 """Labels that a recipe gets right this often can be learned."""
 NEARLY_ALL = 0.8
 """A sample of this share of the test split or more might as well be all of it."""
+SUPPOSED = (
+    "the number supposes that the difference is as it looks now: then it settles 80 of 100 cases, and fewer if it is "
+    "smaller"
+)
+"""What every planned number of examples rests on: a difference that was observed is often larger than the true one."""
 MORE_LABELS = 4
 """Factor by which labels are increased if a finetune on few of them does not work."""
 
@@ -106,19 +111,17 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
         else f"about {more:,} more test examples{groups} would settle it"
     )
     reason = f"{reason}; {settle}" if reason else settle
+    supposes = () if more is None else (SUPPOSED,)
     if there is None or there <= asked:
         labels = "label them first" if more is None else "label that many first"
-        return NextStep(
-            situation.invocation.run(limit=None), (f"{reason}: {labels}; the command runs only the new ones",)
-        )
+        reason = f"{reason}: {labels}; the command runs only the new ones"
+        return NextStep(situation.invocation.run(limit=None), (reason, *supposes))
     if more is None or asked + more >= NEARLY_ALL * there:
-        return NextStep(
-            situation.invocation.run(limit=None), (f"{reason}; the task has {there:,}: this runs all",)
-        )
+        reason = f"{reason}; the task has {there:,}: this runs all"
+        return NextStep(situation.invocation.run(limit=None), (reason, *supposes))
     total = asked + more
-    return NextStep(
-        situation.invocation.run(limit=total), (f"{reason}: {total:,} with the {asked:,} answered so far",)
-    )
+    reason = f"{reason}: {total:,} with the {asked:,} answered so far"
+    return NextStep(situation.invocation.run(limit=total), (reason, *supposes))
 
 
 def _learnable(situation: Situation) -> list[str]:
