@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,6 +71,26 @@ def write(verdicts: Sequence[Verdict], kind: str, out: Path, diagnoses: Diagnose
     return out
 
 
+def subjects(verdicts: Iterable[Verdict], kind: str) -> frozenset[str]:
+    """What a file of this kind says that its verdicts are about."""
+    return frozenset(_heading(v.task, v.model) if kind == "md" else f"{v.task} · {v.model}" for v in verdicts)
+
+
+def subjects_in(file: Path, kind: str) -> frozenset[str]:
+    """What the verdicts in a file are about; nothing where it is not a file that `write` made."""
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        if kind == "md":
+            headings = frozenset(line for line in text.splitlines() if line.startswith("## "))
+            return (
+                headings if text.startswith("## ") and all(" · " in one for one in headings) else frozenset()
+            )
+        rows = json.loads(text or "{}")["verdicts"] if kind == "json" else csv.DictReader(io.StringIO(text))
+        return frozenset(f"{row['task']} · {row['model']}" for row in rows)
+    except (OSError, ValueError, LookupError, TypeError, csv.Error, RecursionError):
+        return frozenset()
+
+
 def as_json(verdicts: Sequence[Verdict]) -> str:
     """`{verdicts: [...]}`, each as `harness run --json` prints it."""
     return (
@@ -112,7 +132,7 @@ def markdown(verdicts: Sequence[Verdict], diagnoses: Diagnoses | None = None) ->
 
 def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
     lines = [
-        f"## {_plain(verdict.task)} · {_plain(verdict.model)}",
+        _heading(verdict.task, verdict.model),
         "",
         f"**{_plain(verdict.sentence)}**",
         "",
@@ -141,6 +161,10 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
         lines += ["", f"Next: {_code(verdict.next_step)}", ""]
         lines += [f"- {_plain(line)}" for line in verdict.evidence]
     return "\n".join(lines) + "\n"
+
+
+def _heading(task: str, model: str) -> str:
+    return f"## {_plain(task)} · {_plain(model)}"
 
 
 def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:

@@ -180,10 +180,7 @@ def _splits(source: TaskFile, path: Path) -> dict[str, Sequence[Placed]]:
     placed = {
         split: reader.read(name, "row" if data.file else split) for split, name in named.items() if name
     }
-    ids = {example.id for part in placed.values() for example in part.examples}
-    if len(ids) < sum(map(len, placed.values())):
-        placed_rows.unique_ids([item for part in placed.values() for item in part])
-    del ids
+    placed_rows.unique_ids(placed.values())
     for split, part in placed.items():
         if not part:
             raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))
