@@ -96,7 +96,10 @@ def instructions(examples: Iterable[Example]) -> str | None:
     if len(texts) > 1:
         return templates.default_instructions(field_sets)
     text = texts.pop().strip()
-    return f"{{% raw %}}{text}{{% endraw %}}" if any(mark in text for mark in ("{{", "{%", "{#")) else text
+    # A person reads a raw block better than a literal, but a text may end the block itself.
+    marked = any(mark in text for mark in ("{{", "{%", "{#"))
+    readable = marked and "endraw" not in text
+    return f"{{% raw %}}{text}{{% endraw %}}" if readable else templates.literal(text)
 
 
 def without_shared_system(pools: Mapping[str, Sequence[Example]]) -> dict[str, list[Example]]:
