@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.formatting import counted
+from harness.core.guarded import is_inside
 from harness.tasks import corpus, names, sources
 from harness.tasks.located import Located, positions
 from harness.tasks.placed_rows import PlacedRows
@@ -173,7 +174,7 @@ def _candidates(data: Path) -> list[Path]:
         inside = sorted(p for p in folder.iterdir() if p.name[0] not in "._")[:MOST_FILES]
     except OSError:
         return []
-    beside = [path for path in inside if path.resolve() != data.resolve()]
+    beside = [path for path in inside if path.resolve() != data.resolve() and is_inside(path, folder)]
     folders = [path for path in beside if path.is_dir() and path.name not in OURS][:MOST_FOLDERS]
     tables = [
         path
