@@ -71,9 +71,7 @@ def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
     scorers, primary = answers.build_scorers(source, path, form)
     settled, faults = _settled(placed, form, path)
     form = form.in_order_of([example.target for example in settled["train"]])
-    documents = _corpus(source, path) or placed_rows.documents(
-        item for part in placed.values() for item in part
-    )
+    documents = _corpus(source, path) or placed_rows.documents(placed.values())
     instructions, message = _templates(source, settled, form, path)
     shown = {"instructions": instructions, "input": message, "max_new_tokens": source.max_new_tokens}
     task = Task(

@@ -68,6 +68,11 @@ class PlacedRows(Sequence[Placed]):
             self.examples.append(item.example)
             self.positions.append(item.source)
 
+    @property
+    def whole(self) -> Iterable[Placed]:
+        """Those that hold more than an example and its place: documents, other rows, or the row itself."""
+        return self._whole.values()
+
     def changed(self, examples: Iterable[Example]) -> PlacedRows:
         """The same places with other examples, one for each."""
         placed = (replace(self[row], example=example) for row, example in enumerate(examples))
@@ -126,9 +131,10 @@ class Places:
         return positions[row]
 
 
-def documents(placed: Iterable[Placed]) -> tuple[Document, ...]:
+def documents(parts: Iterable[Sequence[Placed]]) -> tuple[Document, ...]:
     """The documents that rows bring along, each once, in the order of the rows."""
-    return tuple({document.id: document for item in placed for document in item.documents}.values())
+    bringing = (item for part in parts for item in (part.whole if isinstance(part, PlacedRows) else part))
+    return tuple({document.id: document for item in bringing for document in item.documents}.values())
 
 
 def unique_ids(parts: Iterable[PlacedRows]) -> None:

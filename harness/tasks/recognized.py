@@ -67,7 +67,7 @@ def recognize(parts: Mapping[str, list[Located]], *, keep_rows: bool = True) -> 
         notes += _left_out(split, positions, pools[split], refused, silent)
     return Recognized(
         pools=_distinct(pools, notes),
-        documents=placed_rows.documents(item for part in pools.values() for item in part),
+        documents=placed_rows.documents(pools.values()),
         notes=tuple(notes),
     )
 

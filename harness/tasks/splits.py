@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import overload
@@ -78,6 +78,12 @@ class Items(Sequence[Item]):
                 asked = as_asked(example, templates.render(self._template, example.input))
                 ties.append(("asked", _mark(0, asked)))
         return tuple(ties)
+
+    @property
+    def tying(self) -> Callable[[int], tuple[Hashable, ...]]:
+        """`ties`, or quickly none where nothing ties any row."""
+        tied = bool(self._template) or any(example.group is not None for example in self._examples)
+        return self.ties if tied else lambda _: ()
 
     def marks(self, seed: int) -> list[bytes]:
         """What orders the rows: equal for equal texts, and in no order otherwise."""
@@ -225,8 +231,9 @@ def _units(items: Sequence[Item], seed: int, *, copies: bool = True) -> list[lis
 
     owner: dict[Hashable, int] = {}
     marks = _marks(items, seed) if copies else []
+    ties = items.tying if isinstance(items, Items) else lambda row: items[row].ties
     for row in range(len(items)):
-        own = items.ties(row) if isinstance(items, Items) else items[row].ties
+        own = ties(row)
         for tie in (marks[row], *own) if copies else own:
             other = owner.setdefault(tie, row)
             if other != row:
