@@ -13,7 +13,7 @@ def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     if type(value) is str:  # most targets; the encoder below is built again for each call
         return _TEXT(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _JSON(value)
 
 
 def digest(value: object) -> str:
@@ -53,6 +53,7 @@ def _items(rows: Iterable[object]) -> Iterator[str]:
 
 
 _TEXT = json.JSONEncoder(ensure_ascii=False).encode
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _BATCH = 1000
 
 

@@ -12,7 +12,9 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 
 MOST_SOURCE = 500_000
 """Characters of a template."""
-_PLAIN: Final = (
+MOST_WIDTH = 16
+"""Characters, columns or digits that an argument of a filter may ask for."""
+PLAIN: Final = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr),
     *(nodes.If, nodes.CondExpr, nodes.Test, nodes.Not, nodes.And, nodes.Or, nodes.Compare, nodes.Operand),
     *(nodes.Filter, nodes.For, nodes.Getitem, nodes.Assign, nodes.Concat, nodes.Add),
@@ -25,6 +27,10 @@ _FILTERS: Final = frozenset(
 ) | {"round", "string", "title", "tojson", "trim", "upper"}
 
 
+_ANY_ARGUMENT: Final = frozenset(("d", "default"))
+"""Filters that make nothing of their argument."""
+
+
 @cache
 def is_plain(source: str) -> bool:
     """Whether what a template costs is bounded by its length and by its fields: it makes no calls, sets no
@@ -33,11 +39,20 @@ def is_plain(source: str) -> bool:
     return tree is not None and _plain(tree)
 
 
-@cache
-def mentions(source: str) -> int:
-    """How many times a plain template can write a field, in one round of a loop."""
-    tree = _parsed(source)
-    return 0 if tree is None else sum(1 for _ in tree.find_all(nodes.Name))
+def is_small(node: nodes.Filter) -> bool:
+    """Whether a filter makes nothing much larger than what it is given: its arguments may be widths, precisions and
+    separators."""
+    if node.name not in _FILTERS or node.dyn_args or node.dyn_kwargs:
+        return False
+    arguments = [*node.args, *(pair.value for pair in node.kwargs)]
+    return node.name in _ANY_ARGUMENT or all(map(_is_short, arguments))
+
+
+def _is_short(node: nodes.Node) -> bool:
+    value = node.value if isinstance(node, nodes.Const) else None
+    if isinstance(value, str):
+        return len(value) <= MOST_WIDTH
+    return isinstance(value, int) and abs(value) <= MOST_WIDTH
 
 
 def _parsed(source: str) -> nodes.Template | None:
@@ -56,9 +71,9 @@ def _plain(tree: nodes.Template) -> bool:
     waiting: list[tuple[nodes.Node, bool]] = [(tree, False)]
     while waiting:
         node, in_loop = waiting.pop()
-        if not isinstance(node, _PLAIN):
+        if not isinstance(node, PLAIN):
             return False
-        if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+        if isinstance(node, nodes.Filter) and not is_small(node):
             return False
         if isinstance(node, nodes.For):
             # The source of a loop is a field, and `recursive` loops call themselves.

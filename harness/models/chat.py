@@ -169,7 +169,7 @@ class TemplateChat:
             return chat_template.render(conversation)
         try:
             # Reasoning models are asked for the answer itself: templates without such a switch ignore it.
-            with deadline.within(RENDERING_SECONDS):
+            with deadline.within(RENDERING_SECONDS, chat_template.MEGABYTES * 2**20):
                 return str(
                     self.tokenizer.apply_chat_template(
                         rows,
@@ -179,6 +179,10 @@ class TemplateChat:
                         enable_thinking=self._thinking,
                     )
                 )
+        except deadline.TooLargeError:
+            raise ConfigError(
+                f"the model's chat template took more than {chat_template.MEGABYTES} MiB for one prompt"
+            ) from None
         except deadline.TooLongError:
             raise ConfigError(
                 f"the model's chat template took longer than {RENDERING_SECONDS:g} s for one prompt"

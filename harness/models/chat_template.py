@@ -1,5 +1,5 @@
-"""A model's chat template, which is untrusted: a plain template is rendered here, any other in a child with
-limits.
+"""A model's chat template, which is untrusted: one whose cost its syntax bounds is rendered here, any other in a child
+with limits.
 
 The child holds transformers' own sandbox and no tokenizer; it may compute for `SECONDS` and take `MEGABYTES` MiB.
 """
@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
-from harness.core import bounded_child, plain_templates
+from harness.core import bounded_child, kept_texts, plain_templates
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
+from harness.models import bounded_templates
 
 SECONDS = 5.0
 """Processor seconds for one prompt."""
@@ -22,8 +23,10 @@ MEGABYTES = 512
 MOST_CHARACTERS = 10_000_000
 """Characters of a prompt."""
 MOST_WRITTEN = 50_000_000
-"""The most characters that a template rendered here can write: each message shown in each round, by each
-mention."""
+"""The most characters that a template rendered here can write."""
+MOST_KEPT, LONGEST_KEPT = 4_000, 20_000
+"""Prompts that are remembered, and characters of the longest of them: a run renders each to see whether it fits, and
+again to ask it."""
 REFUSALS = (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, RecursionError)
 """What a template that does not fit raises, besides Jinja2's own errors."""
 
@@ -44,10 +47,11 @@ class Conversation:
     @property
     def is_cheap(self) -> bool:
         """Whether it may be rendered in this process."""
-        if not plain_templates.is_plain(self.template) or self.functions:
+        if self.functions:
             return False
-        written = sum(len(message["content"]) for message in self.messages) + len(self.template)
-        return written * len(self.messages) * plain_templates.mentions(self.template) <= MOST_WRITTEN
+        texts = [*(message["content"] for message in self.messages), *map(str, self.settings.values())]
+        written = bounded_templates.written(self.template, sum(map(len, texts)), len(self.messages))
+        return written is not None and written <= MOST_WRITTEN
 
 
 def render(conversation: Conversation) -> str:
@@ -61,9 +65,17 @@ def render(conversation: Conversation) -> str:
             f"the model's chat template: {len(conversation.template):,} characters; "
             f"at most {plain_templates.MOST_SOURCE:,} are read"
         )
-    request = asdict(conversation) | {"seconds": SECONDS, "most": MOST_CHARACTERS}
+    request = {
+        **{name: getattr(conversation, name) for name in _NAMES},
+        "seconds": SECONDS,
+        "most": MOST_CHARACTERS,
+    }
+    key = kept_texts.key(request)
     with _lock:
-        answer = _child().answer(request, SECONDS)
+        kept = _kept.get(key)
+        answer = {"text": kept} if kept is not None else _child().answer(request, SECONDS)
+        if isinstance(answer, Mapping) and "text" in answer:
+            kept_texts.keep(_kept, key, str(answer["text"]), MOST_KEPT, LONGEST_KEPT)
     if not isinstance(answer, Mapping):
         raise ConfigError(
             f"the model's chat template took longer than {SECONDS:g} s, or more than {MEGABYTES} MiB, for one prompt"
@@ -106,5 +118,7 @@ def _child() -> bounded_child.Child:
     return child
 
 
+_NAMES = tuple(field.name for field in fields(Conversation))
+_kept: dict[bytes, str] = {}
 _lock = threading.Lock()
 _children: dict[int, bounded_child.Child] = {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.report import index, subjects
+from harness.evidence.verdict_types import Verdict
+from harness.report import formats, index, subjects
 from harness.report.subjects import Subject
 from harness.results.folder import ResultsFolder
 
@@ -84,6 +85,21 @@ def place(results: Path, out: Path, finished: Collection[str]) -> Placed:
         beside = out.with_stem(f"{out.stem}-{number}")
         if _Held.by(results, beside).fits(finished, about):
             return Placed(out=beside, kept=out, holds=why)
+    raise AssertionError("unreachable")
+
+
+def place_table(out: Path, kind: str, verdicts: Sequence[Verdict]) -> Placed:
+    """Where to write verdicts as Markdown, JSON or CSV: `out`, or beside it where `out` is about something else."""
+    about = formats.subjects(verdicts, kind)
+    missing = formats.subjects_in(out, kind) - about
+    if not missing:
+        return Placed(out=out)
+    named = sorted(heading.removeprefix("## ") for heading in missing)
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    for number in count(2):
+        beside = out.with_stem(f"{out.stem}-{number}")
+        if formats.subjects_in(beside, kind) <= about:
+            return Placed(out=beside, kept=out, holds=f"it is about {', '.join(named[:SHOWN])}{more}")
     raise AssertionError("unreachable")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.core.secrets import masked
 from harness.core.text import cell_text
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.html.page import visible
+from harness.results.run_labels import BESIDE, IMPORTED
 
 FORMATS = ("html", "md", "json", "csv")
 _COLUMNS = (
@@ -71,6 +73,46 @@ def write(verdicts: Sequence[Verdict], kind: str, out: Path, diagnoses: Diagnose
     return out
 
 
+def subjects(verdicts: Iterable[Verdict], kind: str) -> frozenset[str]:
+    """What a file of this kind says that its verdicts are about: tasks with models, or imported systems."""
+    plain = _plain if kind == "md" else str
+    rows = [(v.task, v.model, recipe) for v in verdicts for recipe in ("", *(s.recipe for s in _shown(v)))]
+    return frozenset(_subject(*map(plain, row)) for row in rows)
+
+
+def subjects_in(file: Path, kind: str) -> frozenset[str]:
+    """The same, read from a file; nothing where it is not one that `write` made."""
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        if kind == "md":
+            return frozenset(_subjects_in_markdown(text))
+        if kind == "csv":
+            rows = [(row["task"], row["model"], row["recipe"]) for row in csv.DictReader(io.StringIO(text))]
+        else:
+            verdicts = json.loads(text or "{}")["verdicts"]
+            rows = [(v["task"], v["model"], s["recipe"]) for v in verdicts for s in v["summaries"]]
+        return frozenset(itertools.starmap(_subject, rows))
+    except (OSError, ValueError, LookupError, TypeError, csv.Error, RecursionError):
+        return frozenset()
+
+
+def _subject(task: str, model: str, recipe: str) -> str:
+    return f"{task} · {model}" if model not in (IMPORTED, BESIDE) else f"{task} · {recipe}"
+
+
+def _subjects_in_markdown(text: str) -> Iterator[str]:
+    task = model = ""
+    if not text.startswith("## "):
+        return
+    for line in text.splitlines():
+        if line.startswith("## "):
+            task, _, model = line.removeprefix("## ").rpartition(" · ")
+            if model not in (IMPORTED, BESIDE):
+                yield _subject(task, model, "")
+        elif line.startswith("| ") and model in (IMPORTED, BESIDE) and not line.startswith("| recipe |"):
+            yield _subject(task, model, line.split(" | ")[0].removeprefix("| ").strip("*"))
+
+
 def as_json(verdicts: Sequence[Verdict]) -> str:
     """`{verdicts: [...]}`, each as `harness run --json` prints it."""
     return (
@@ -112,7 +154,7 @@ def markdown(verdicts: Sequence[Verdict], diagnoses: Diagnoses | None = None) ->
 
 def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
     lines = [
-        f"## {_plain(verdict.task)} · {_plain(verdict.model)}",
+        _heading(verdict.task, verdict.model),
         "",
         f"**{_plain(verdict.sentence)}**",
         "",
@@ -131,8 +173,7 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
             "answer",
         )
         lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-        shown = [*verdict.summaries, *([verdict.constant] if verdict.constant else [])]
-        lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in shown]
+        lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in _shown(verdict)]
         lines.append("")
     lines += [f"- {_plain(reason)}" for reason in verdict.reasons]
     if diagnosis:
@@ -141,6 +182,14 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
         lines += ["", f"Next: {_code(verdict.next_step)}", ""]
         lines += [f"- {_plain(line)}" for line in verdict.evidence]
     return "\n".join(lines) + "\n"
+
+
+def _shown(verdict: Verdict) -> list[RecipeSummary]:
+    return [*verdict.summaries, *([verdict.constant] if verdict.constant else [])]
+
+
+def _heading(task: str, model: str) -> str:
+    return f"## {_plain(task)} · {_plain(model)}"
 
 
 def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:

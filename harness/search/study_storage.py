@@ -100,6 +100,26 @@ def claim(trial: optuna.Trial) -> None:
     trial.set_user_attr("worker", _worker())
 
 
+def ask(study: optuna.Study) -> optuna.Trial:
+    """The next trial, with this process recorded as its worker before it runs: a kill in between would leave a trial
+    that everybody waits for."""
+    from optuna.exceptions import OptunaError
+    from optuna.trial import TrialState
+
+    worker = _worker()
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    if waiting:
+        # Optuna sets attributes through a trial that runs; this one is still in the queue.
+        with suppress(OptunaError, KeyError):  # others took it in the meantime
+            study._storage.set_trial_user_attr(waiting[0]._trial_id, "worker", worker)
+    else:
+        study.enqueue_trial({}, user_attrs={"worker": worker})
+    trial = study.ask()
+    if trial.user_attrs.get("worker") != worker:
+        claim(trial)
+    return trial
+
+
 def give_up(trial: optuna.Trial) -> None:
     """Record that a trial has no worker any more, though the process may live on."""
     trial.set_user_attr("alive", 0.0)

@@ -133,8 +133,7 @@ class Loop:
                 self._write(lost)
             if self._spent():
                 break
-            trial = self.study.ask()
-            study_storage.claim(trial)
+            trial = study_storage.ask(self.study)
             samplers.suggest(trial, self.space, self.distributions)
             if self._is_surplus(trial):
                 break

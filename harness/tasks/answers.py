@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema.exceptions import SchemaError
-from jsonschema.validators import validator_for
 
+from harness.core import guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
 from harness.core.values import NO_ANSWER, Example, Parsed
 from harness.tasks import json_files, sources, task_file
+from harness.tasks.formats._schema import compile_schema
 from harness.tasks.row_layouts import Placed
 from harness.tasks.task_file import TaskFile
 
@@ -63,13 +63,13 @@ def _built(room: str, spec: Spec, path: Path, keys: Sequence[str | int]) -> Any:
 
 def _schema(path: Path) -> dict[str, object]:
     """A JSON Schema, itself checked."""
-    try:
-        schema = json_files.parsed(sources.read_text(path), path)
-        validator_for(schema).check_schema(schema)
-    except SchemaError as error:
-        raise ConfigError(f"not a JSON Schema: {error.message} at {error.json_path}", file=path) from None
+    schema = json_files.parsed(sources.read_text(guarded.file(path, limit=guarded.MAX_YAML)), path)
     if not isinstance(schema, dict):
         raise ConfigError("a schema must be an object", file=path)
+    try:
+        compile_schema(schema)
+    except ValueError as error:
+        raise ConfigError(str(error), file=path) from None
     return schema
 
 

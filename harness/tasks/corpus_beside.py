@@ -16,8 +16,10 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.formatting import counted
+from harness.core.guarded import is_inside
 from harness.tasks import corpus, names, sources
 from harness.tasks.located import Located, positions
+from harness.tasks.placed_rows import PlacedRows
 from harness.tasks.row_layouts import Placed, listed, reach
 
 WORDS = {
@@ -54,11 +56,11 @@ class Corpus:
         """Why the column holds context ids, for the table of columns."""
         return f"names the documents of {_shown(self.path)}" if self.path else ""
 
-    def applied(self, placed: Sequence[Placed], notes: list[str]) -> list[Placed]:
+    def applied(self, placed: PlacedRows, notes: list[str]) -> PlacedRows:
         """The examples with the ids of their documents, if cells hold file names or paths. Names of documents
         that the corpus lacks go to `notes`."""
         if self.path is None or self.column is None:
-            return list(placed)
+            return placed
         pairs = [(item, self._ids(item)) for item in placed]
         lacking = [item.source for item, ids in pairs if None in ids]
         if lacking:
@@ -66,10 +68,9 @@ class Corpus:
             notes.append(
                 f"context_ids: {rows} documents that {_shown(self.path)} lacks ({positions(lacking)})"
             )
-        return [
-            replace(item, example=replace(item.example, context_ids=tuple(name for name in ids if name)))
-            for item, ids in pairs
-        ]
+        return placed.changed(
+            replace(item.example, context_ids=tuple(name for name in ids if name)) for item, ids in pairs
+        )
 
     def _ids(self, item: Placed) -> list[str | None]:
         own = item.example.context_ids or _cells(reach(item.source.row, str(self.column)))
@@ -173,7 +174,7 @@ def _candidates(data: Path) -> list[Path]:
         inside = sorted(p for p in folder.iterdir() if p.name[0] not in "._")[:MOST_FILES]
     except OSError:
         return []
-    beside = [path for path in inside if path.resolve() != data.resolve()]
+    beside = [path for path in inside if path.resolve() != data.resolve() and is_inside(path, folder)]
     folders = [path for path in beside if path.is_dir() and path.name not in OURS][:MOST_FOLDERS]
     tables = [
         path

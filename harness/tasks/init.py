@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +22,7 @@ from harness.tasks import (
     options,
     recognized,
     row_length,
+    sources,
     splits,
     task_name,
     task_writer,
@@ -28,9 +31,9 @@ from harness.tasks import (
 from harness.tasks.columns import Assignment, Column
 from harness.tasks.intake import MOST, Wish
 from harness.tasks.load import load
-from harness.tasks.located import Located, positions
+from harness.tasks.located import positions
+from harness.tasks.placed_rows import Places
 from harness.tasks.prompt_size import PromptSize
-from harness.tasks.row_layouts import Placed
 from harness.tasks.split_names import SPLITS
 from harness.tasks.validation_report import Shown, plain_prompts, shown
 
@@ -75,45 +78,80 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
-    with working(f"reading {data}") as activity:
-        taken = intake.read(data, wish)
-        placed, documents, notes, assignment = taken.parts, taken.documents, [*taken.notes], taken.assignment
-        activity.now("splitting rows")
-        pools = {split: [item.example for item in part] for split, part in placed.items()}
-        everything = [example for part in pools.values() for example in part]
-        own = recognized.instructions(everything)
-        pools = recognized.without_shared_system(pools)
-        sources = {item.example.id: item.source for part in placed.values() for item in part}
+    with working(f"reading {data}") as activity, sources.without_collection():
+        draft = _written(_content(data, name, wish, activity), folder, activity)
         try:
-            whole = _divide(pools, wish)
-        except ConfigError as error:
-            raise ConfigError(error.message, file=data, remedy=error.remedy) from None
-        parts = _sampled(whole, wish)
-        spec, extra = options.format_spec(wish.format)
-        answer = column_inference.answer(everything, parts, spec, shown=whole["train"])
-        unseen: list[str] = []
-        if answer.spec["kind"] == "choice" and "choices" not in extra:
-            whole, unseen = unseen_labels.left_out(whole, answer.spec, sources)
-            parts = _sampled(whole, wish)
-        parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
-        text = own if own is not None else _instructions(answer, parts["train"], assignment, everything)
-        answer = replace(answer, instructions=text)
-        answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
-        notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
-        notes += [*unseen, *_notes(whole, parts, answer, sources)]
-        draft = _Draft(name, answer, parts, notes, assignment, documents, taken.corpus)
-        example, size = _write(folder, draft, placed, activity)
-    sizes = {split: len(part) for split, part in parts.items()}
-    columns = assignment.columns
+            example, size = _checked(draft)
+            draft.folder.chmod(0o755)
+            _move(draft.folder, folder)
+            task_writer.editor_schema(folder.parent)
+        finally:
+            shutil.rmtree(draft.folder, ignore_errors=True)
     return Made(
         name=name,
         folder=folder,
-        sizes=sizes,
-        guesses=tuple(notes),
-        columns=columns,
+        sizes=draft.sizes,
+        guesses=draft.notes,
+        columns=draft.columns,
         example=example,
         prompt_size=size,
     )
+
+
+@dataclass(frozen=True)
+class _Content:
+    """Everything that is written into a task folder."""
+
+    name: str
+    answer: column_inference.Answer
+    parts: Mapping[str, list[Example]]
+    notes: tuple[str, ...]
+    assignment: Assignment
+    documents: Sequence[Document]
+    corpus: Path | None
+    places: Places
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A task folder that was written beside its place and not yet loaded. It holds no examples: those that are
+    loaded take the same memory again."""
+
+    folder: Path
+    sizes: Mapping[str, int]
+    notes: tuple[str, ...]
+    columns: tuple[Column, ...]
+    places: Places
+
+
+def _content(data: str, name: str, wish: Wish, activity: Activity) -> _Content:
+    """The task that the user's data make."""
+    taken = intake.read(data, wish)
+    placed, notes, assignment = taken.parts, [*taken.notes], taken.assignment
+    activity.now("splitting rows")
+    pools = {split: part.examples for split, part in placed.items()}
+    everything = [example for part in pools.values() for example in part]
+    own = recognized.instructions(everything)
+    pools = recognized.without_shared_system(pools)
+    places = Places(placed.values())
+    try:
+        whole, train = _divide(pools, wish)
+    except ConfigError as error:
+        raise ConfigError(error.message, file=data, remedy=error.remedy) from None
+    parts = {"train": _taken("train", whole["train"], train, wish), **_held_out(whole, wish)}
+    spec, extra = options.format_spec(wish.format)
+    answer = column_inference.answer(everything, parts, spec, shown=whole["train"])
+    unseen: list[str] = []
+    if answer.spec["kind"] == "choice" and "choices" not in extra:
+        whole, unseen = unseen_labels.left_out(whole, answer.spec, places)
+        parts = {"train": parts["train"], **_held_out(whole, wish)} if unseen else parts
+    parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
+    text = own if own is not None else _instructions(answer, parts["train"], assignment, everything)
+    answer = replace(answer, instructions=text)
+    answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
+    notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
+    notes += [*unseen, *_notes(whole, parts, answer, places)]
+    return _Content(name, answer, parts, tuple(notes), assignment, taken.documents, taken.corpus, places)
 
 
 def _instructions(
@@ -128,70 +166,52 @@ def _instructions(
     return text + (recognized.about_no_answer(everything) if answer.spec["kind"] == "text" else "")
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """Everything that is written into a task folder."""
-
-    name: str
-    answer: column_inference.Answer
-    parts: Mapping[str, list[Example]]
-    notes: Sequence[str]
-    assignment: Assignment
-    documents: Sequence[Document]
-    corpus: Path | None
-
-
-def _write(
-    folder: Path, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
-) -> tuple[Shown | None, PromptSize]:
-    """Write the folder beside its place, load it, and move it there: a task that does not load is not left
-    behind."""
+def _written(task: _Content, folder: Path, activity: Activity) -> _Draft:
+    """Write the folder beside its place; nothing is left behind if that fails."""
     activity.now(f"writing {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
     try:
         task_writer.files(draft, task.parts, task.answer)
-        keys = {
-            **task_writer.input_key(task.assignment.mapping),
-            **(
-                task_writer.corpus_key(task.corpus, draft) or task_writer.documents_key(draft, task.documents)
-            ),
-        }
+        corpus = task_writer.corpus_key(task.corpus, draft) or task_writer.documents_key(
+            draft, task.documents
+        )
+        keys = {**task_writer.input_key(task.assignment.mapping), **corpus}
         text = task_writer.task_yaml(task.name, task.answer, task.parts, task.notes, keys=keys)
         (draft / "task.yaml").write_text(text, encoding="utf-8")
-        try:
-            made = load(draft)
-            example, size = shown(made), plain_prompts(made)
-        except ConfigError as error:
-            raise _in_the_users_file(error, draft, task.parts, placed) from None
-        draft.chmod(0o755)
-        _move(draft, folder)
-        task_writer.editor_schema(folder.parent)
-        return example, size
-    finally:
+    except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
+        raise
+    sizes = {split: len(part) for split, part in task.parts.items()}
+    return _Draft(draft, sizes, task.notes, task.assignment.columns, task.places)
 
 
-def _in_the_users_file(
-    error: ConfigError, draft: Path, parts: Mapping[str, list[Example]], placed: Mapping[str, list[Placed]]
-) -> ConfigError:
+def _checked(draft: _Draft) -> tuple[Shown | None, PromptSize]:
+    """One example as a model will see it, and the size of prompts; a task that does not load is refused."""
+    try:
+        made = load(draft.folder)
+        return shown(made), plain_prompts(made)
+    except ConfigError as error:
+        raise _in_the_users_file(error, draft) from None
+
+
+def _in_the_users_file(error: ConfigError, draft: _Draft) -> ConfigError:
     """An error in a draft's file as one in the row that the user gave."""
     path = Path(str(error.file))
-    split = path.name.removesuffix(".jsonl")
-    if path.parent == draft and split in parts and error.line is not None:
-        wanted = parts[split][error.line - 1].id
-        row = next(item.source for part in placed.values() for item in part if item.example.id == wanted)
-        return row.error(error.message, remedy=error.remedy)
-    where = next((part[0].source.file for part in placed.values() if part), None)
-    return ConfigError(
-        error.message, file=where if draft in (path, *path.parents) else path, remedy=error.remedy
-    )
+    if path.parent == draft.folder and path.suffix == ".jsonl" and error.line is not None:
+        with path.open(encoding="utf-8") as stream:
+            line = next(itertools.islice(stream, error.line - 1, None))
+        return draft.places[json.loads(line)["id"]].error(error.message, remedy=error.remedy)
+    inside = draft.folder in (path, *path.parents)
+    return ConfigError(error.message, file=draft.places.file if inside else str(path), remedy=error.remedy)
 
 
 def _converted(example: Example, spec: Mapping[str, object]) -> Example:
     """An example with its target as the format wants it, and its rejected answer trimmed like it."""
     target = column_inference.convert(example.target, dict(spec))
     rejected = example.meta.get("rejected")
+    if target is example.target and not isinstance(rejected, str):
+        return example
     meta = {**example.meta, "rejected": rejected.strip()} if isinstance(rejected, str) else example.meta
     return replace(example, target=target, meta=meta)
 
@@ -200,7 +220,7 @@ def _notes(
     whole: Mapping[str, list[Example]],
     parts: Mapping[str, list[Example]],
     answer: column_inference.Answer,
-    sources: Mapping[str, Located],
+    places: Places,
 ) -> list[str]:
     """What else the user should know about the splits."""
     notes = []
@@ -212,7 +232,7 @@ def _notes(
         alike = degenerate.about_look_alikes(degenerate.look_alikes(targets))
         notes += [f"look at: {line}" for line in alike]
     if long := row_length.too_long(everything):
-        where = (positions([sources[example.id]]) for example in long)
+        where = (positions([places[example.id]]) for example in long)
         notes.append(f"look at: {row_length.described(long, where)}")
     given, taken = (sum(len(part) for part in some.values()) for some in (whole, parts))
     if taken < given:
@@ -221,25 +241,29 @@ def _notes(
     return notes
 
 
-def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
-    """Seeded, stratified splits, train whole; splits that exist are kept apart."""
+def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> tuple[dict[str, list[Example]], splits.Items]:
+    """Seeded, stratified splits, train whole, and what splitting knows of its rows; splits that exist are kept
+    apart."""
     train = pools["train"]
     shares = {split: min(MOST[split], splits.count(share, len(train))) for split, share in SHARES.items()}
     missing = {split: wish.sizes.get(split, share) for split, share in shares.items() if split not in pools}
     rows = splits.items(train)
     parts = splits.with_every_label_in_train(rows, splits.cut(rows, missing, wish.seed))
-    return {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
+    whole = {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
+    return whole, rows.of(parts["train"])
 
 
-def _sampled(whole: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
-    """At most the requested number of rows of each split."""
-    most = {**MOST, **wish.sizes}
+def _held_out(whole: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
     return {
-        split: [
-            whole[split][row] for row in splits.sample(splits.items(whole[split]), most[split], wish.seed)
-        ]
+        split: _taken(split, whole[split], splits.items(whole[split]), wish)
         for split in SPLITS
+        if split != "train"
     }
+
+
+def _taken(split: str, part: list[Example], rows: splits.Items, wish: Wish) -> list[Example]:
+    most = {**MOST, **wish.sizes}[split]
+    return [part[row] for row in splits.sample(rows, most, wish.seed)]
 
 
 def _move(draft: Path, folder: Path) -> None:

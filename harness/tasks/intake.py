@@ -28,7 +28,7 @@ from harness.tasks import (
 from harness.tasks.columns import Assignment, Chosen, assign
 from harness.tasks.corpus_beside import Corpus
 from harness.tasks.located import Located, positions
-from harness.tasks.row_layouts import Placed
+from harness.tasks.placed_rows import PlacedRows
 from harness.tasks.split_names import ALIASES, SPLITS, split_of
 
 MOST = {"train": 2000, "dev": 200, "test": 500}
@@ -61,7 +61,7 @@ class Intake:
     """Examples of each split that the data have (`train` alone for one file), the corpus that came with them
     or is beside them, and lines that say what was guessed."""
 
-    parts: dict[str, list[Placed]]
+    parts: dict[str, PlacedRows]
     documents: tuple[Document, ...]
     corpus: Path | None
     notes: tuple[str, ...]
@@ -74,23 +74,21 @@ def read(data: str, wish: Wish) -> Intake:
     Raises:
         ConfigError: unreadable data, no rows, or columns that cannot be assigned.
     """
-    source = _read(data, wish)
-    notes = [*source.notes, *_encoding(data, wish), *pool.line_counts(source.parts, wish.encoding)]
-    given = dict(source.parts)
-    if (by := split_names.column(given["train"]) if set(given) == {"train"} else None) is not None:
-        given = split_names.divided(given["train"], by)
-        counts = ", ".join(f"{len(part):,} {split}" for split, part in given.items())
-        lacking = " and ".join(split for split in ("dev", "test") if split not in given)
-        rest = f"; {lacking} cut from train" if lacking else ""
-        notes.append(f"splits: as column '{by}' names them: {counts}{rest}")
-    parts = {split: _thinned(part, wish.limit_rows) for split, part in given.items()}
+    parts, notes, others = _rows(data, wish)
     everything = [located for part in parts.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
     chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
-    known = None if chosen.named else recognized.recognize(parts)
-    corpus = _corpus(data, wish, everything, known)
-    unread = [name for name in source.unread if corpus.path is None or name != corpus.path.name]
+    corpus = _corpus(data, wish, everything)
+    first = everything[0]
+    # From here on every row is let go as soon as its example is made.
+    known = None
+    if not chosen.named:
+        del everything
+        known = recognized.recognize(parts, keep_rows=corpus.column is not None)
+        corpus = Corpus(path=wish.corpus) if known is not None and known.documents else corpus
+        everything = [located for part in parts.values() for located in part]
+    unread = [name for name in others if corpus.path is None or name != corpus.path.name]
     notes += [f"not read: {', '.join(unread)}"] if unread else []
     if known is not None:
         notes += [*known.notes, *corpus.notes]
@@ -103,23 +101,39 @@ def read(data: str, wish: Wish) -> Intake:
             assignment=Assignment(),
         )
     if not chosen.named:
-        chosen = pool.native_names(chosen, everything[0].row)
+        chosen = pool.native_names(chosen, first.row)
     if corpus.path is not None and corpus.column is not None and chosen.context_ids is None:
         chosen = replace(chosen, context_ids=corpus.column, context_reason=corpus.reason)
     assignment = assign(everything, chosen, absent=_absent(parts))
     named = _legend(data, wish, everything, assignment)
     if named is not None:
         parts = {split: [named.applied(located) for located in part] for split, part in parts.items()}
+    del everything
     notes += [*assignment.lines(), *([named.line] if named else []), *corpus.notes]
-    pools = {
-        split: corpus.applied(_examples(split, part, assignment, wish, notes, one=len(parts) == 1), notes)
-        for split, part in parts.items()
-    }
+    pools, one = {}, len(parts) == 1
+    for split in list(parts):
+        taken = _examples(split, parts.pop(split), assignment, wish, notes, one=one)
+        pools[split] = corpus.applied(taken, notes)
     for split in [name for name, part in pools.items() if not part and name != "train"]:
         del pools[split]
         notes.append(f"not used: {split}, which has no labeled row; {split} is cut from train instead")
-    placed_rows.unique_ids([item for part in pools.values() for item in part])
+    placed_rows.unique_ids(pools.values())
     return Intake(parts=pools, documents=(), corpus=corpus.path, notes=tuple(notes), assignment=assignment)
+
+
+def _rows(data: str, wish: Wish) -> tuple[dict[str, list[Located]], list[str], tuple[str, ...]]:
+    """The rows of each split, what was guessed to tell them apart, and the files that were not read."""
+    source = _read(data, wish)
+    notes = [*source.notes, *_encoding(data, wish), *pool.line_counts(source.parts, wish.encoding)]
+    given = dict(source.parts)
+    if (by := split_names.column(given["train"]) if set(given) == {"train"} else None) is not None:
+        given = split_names.divided(given["train"], by)
+        counts = ", ".join(f"{len(part):,} {split}" for split, part in given.items())
+        lacking = " and ".join(split for split in ("dev", "test") if split not in given)
+        rest = f"; {lacking} cut from train" if lacking else ""
+        notes.append(f"splits: as column '{by}' names them: {counts}{rest}")
+    parts = {split: _thinned(part, wish.limit_rows) for split, part in given.items()}
+    return parts, notes, tuple(source.unread)
 
 
 def _absent(parts: Mapping[str, list[Located]]) -> dict[str, str]:
@@ -149,11 +163,9 @@ def _encoding(data: str, wish: Wish) -> list[str]:
     return [line] if line else []
 
 
-def _corpus(data: str, wish: Wish, rows: list[Located], known: recognized.Recognized | None) -> Corpus:
-    """The corpus that the user named or that is beside local data; none if the rows bring their own."""
+def _corpus(data: str, wish: Wish, rows: list[Located]) -> Corpus:
+    """The corpus that the user named or that is beside local data."""
     path = Path(data).expanduser()
-    if known is not None and known.documents:
-        return Corpus(path=wish.corpus)
     if wish.corpus is None and (is_url(data) or not path.exists()):
         return Corpus()
     return corpus_beside.find(
@@ -163,7 +175,7 @@ def _corpus(data: str, wish: Wish, rows: list[Located], known: recognized.Recogn
 
 def _examples(
     split: str, part: list[Located], assignment: Assignment, wish: Wish, notes: list[str], *, one: bool
-) -> list[Placed]:
+) -> PlacedRows:
     """The examples in one split of a table; what is left out goes to `notes`."""
     mapping = assignment.mapping
     for name in assignment.names("target"):
@@ -179,10 +191,11 @@ def _examples(
     kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
     if len(kept) < len(labelled):
         notes.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
+    del part, labelled
     if mapping is not None:
         kept, counts = missing.spelled([pool.filled(r, assignment) for r in kept], assignment.names("input"))
         notes += [f"{split}: {missing.in_words(counts)}"] if counts else []
-    return row_layouts.examples(kept, "row" if one else split, mapping)
+    return PlacedRows(row_layouts.each(placed_rows.streamed(kept), "row" if one else split, mapping))
 
 
 def _read(data: str, wish: Wish) -> folders.SplitRows:

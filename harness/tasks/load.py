@@ -71,9 +71,7 @@ def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
     scorers, primary = answers.build_scorers(source, path, form)
     settled, faults = _settled(placed, form, path)
     form = form.in_order_of([example.target for example in settled["train"]])
-    documents = _corpus(source, path) or placed_rows.documents(
-        item for part in placed.values() for item in part
-    )
+    documents = _corpus(source, path) or placed_rows.documents(placed.values())
     instructions, message = _templates(source, settled, form, path)
     shown = {"instructions": instructions, "input": message, "max_new_tokens": source.max_new_tokens}
     task = Task(
@@ -180,10 +178,7 @@ def _splits(source: TaskFile, path: Path) -> dict[str, Sequence[Placed]]:
     placed = {
         split: reader.read(name, "row" if data.file else split) for split, name in named.items() if name
     }
-    ids = {example.id for part in placed.values() for example in part.examples}
-    if len(ids) < sum(map(len, placed.values())):
-        placed_rows.unique_ids([item for part in placed.values() for item in part])
-    del ids
+    placed_rows.unique_ids(placed.values())
     for split, part in placed.items():
         if not part:
             raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))

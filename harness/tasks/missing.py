@@ -47,13 +47,13 @@ def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Locat
     return cleaned, counts
 
 
-def among_numbers(rows: Sequence[Located], column: str) -> tuple[list[Located], Counter[str]]:
+def among_numbers(rows: list[Located], column: str) -> tuple[list[Located], Counter[str]]:
     """Like `spelled`, for a column whose other cells are all numbers; otherwise such a cell may be a
     label."""
     values = [located.row.get(column) for located in rows]
     others = [value for value in values if value not in (None, "", *SPELLED)]
     if len(others) == len(values) or not others or not all(map(_is_number, others)):
-        return list(rows), Counter()
+        return rows, Counter()
     return spelled(rows, [column])
 
 

@@ -6,6 +6,7 @@ must not keep a user from a first result.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from harness.core.formatting import counted
 from harness.core.values import NO_ANSWER, Document, Example
 from harness.tasks import layouts, placed_rows, row_layouts, templates
 from harness.tasks.located import Located, Refused, Row, positions
+from harness.tasks.placed_rows import PlacedRows, Positions
 from harness.tasks.row_layouts import NATIVE, Placed
 
 NEARLY_ALL = 0.9
@@ -26,18 +28,24 @@ MOST_REASONS = 5
 class Recognized:
     """Examples by split, the corpus that came with them, and lines that tell the user what the rows are."""
 
-    pools: dict[str, list[Placed]]
+    pools: dict[str, PlacedRows]
     documents: tuple[Document, ...]
     notes: tuple[str, ...]
 
 
-def recognize(parts: Mapping[str, Sequence[Located]]) -> Recognized | None:
+def recognize(parts: Mapping[str, list[Located]], *, keep_rows: bool = True) -> Recognized | None:
     """The examples of rows that have the task file's own columns or a known layout; None for a table.
+
+    Args:
+        parts: the rows of each split.
+        keep_rows: False empties the lists in `parts`, unless None is returned: a million rows take as much
+            memory as their examples.
 
     Raises:
         ConfigError: rows of a kind that is not supported, or nearly none that fit.
     """
-    everything = [located for part in parts.values() for located in part]
+    everything = [located for part in parts.values() for located in part[: layouts.SAMPLE]]
+    shown = list(itertools.islice(itertools.chain.from_iterable(parts.values()), 1000))
     native = row_layouts.is_native(everything[0].row)
     layout = None if native else layouts.detect(everything)
     if layout is None and not native:
@@ -47,16 +55,19 @@ def recognize(parts: Mapping[str, Sequence[Located]]) -> Recognized | None:
     title = layout.title if layout else "native"
     if _has_other_columns(everything[0].row, title):
         return None
-    notes = [f"rows: layout '{title}'", *(layout.explain(everything[:1000]) if layout else [])]
-    pools: dict[str, list[Placed]] = {}
+    notes = [f"rows: layout '{title}'", *(layout.explain(shown) if layout else [])]
+    pools: dict[str, PlacedRows] = {}
     for split, part in parts.items():
         refused: list[Refused] = []
-        pools[split] = row_layouts.examples(part, "row" if len(parts) == 1 else split, None, refused)
+        positions = Positions(part)
+        rows = part if keep_rows else placed_rows.streamed(part)
+        name = "row" if len(parts) == 1 else split
+        pools[split] = PlacedRows(row_layouts.each(rows, name, None, refused), keep_rows=keep_rows)
         silent = layout.nothing_learnt() if layout else ""
-        notes += _left_out(split, part, pools[split], refused, silent)
+        notes += _left_out(split, positions, pools[split], refused, silent)
     return Recognized(
         pools=_distinct(pools, notes),
-        documents=placed_rows.documents(item for part in pools.values() for item in part),
+        documents=placed_rows.documents(pools.values()),
         notes=tuple(notes),
     )
 
@@ -85,7 +96,10 @@ def instructions(examples: Iterable[Example]) -> str | None:
     if len(texts) > 1:
         return templates.default_instructions(field_sets)
     text = texts.pop().strip()
-    return f"{{% raw %}}{text}{{% endraw %}}" if any(mark in text for mark in ("{{", "{%", "{#")) else text
+    # A person reads a raw block better than a literal, but a text may end the block itself.
+    marked = any(mark in text for mark in ("{{", "{%", "{#"))
+    readable = marked and "endraw" not in text
+    return f"{{% raw %}}{text}{{% endraw %}}" if readable else templates.literal(text)
 
 
 def without_shared_system(pools: Mapping[str, Sequence[Example]]) -> dict[str, list[Example]]:
@@ -104,12 +118,14 @@ def about_no_answer(examples: Iterable[Example]) -> str:
 
 
 def _without_system(example: Example) -> Example:
+    if templates.SYSTEM not in example.input:
+        return example
     fields = {name: value for name, value in example.input.items() if name != templates.SYSTEM}
     return replace(example, input=fields)
 
 
 def _left_out(
-    split: str, part: Sequence[Located], placed: Sequence[Placed], refused: Sequence[Refused], silent: str
+    split: str, part: Positions, placed: Sequence[Placed], refused: Sequence[Refused], silent: str
 ) -> list[str]:
     """Which rows did not become an example, and why: a line for each reason.
 
@@ -135,9 +151,15 @@ def _left_out(
         lines.append(_line(split, [item.source for item in items], f"{example.reason} — {remedy}"))
     others = len(refused) - sum(len(items) for items in sorted(by_reason.values(), key=len)[-MOST_REASONS:])
     lines += [f"left out: {counted(others, 'row')} more of {split}, for other reasons"] if others else []
-    used = {id(row) for item in placed for row in (item.source, *item.joined)}
-    used |= {id(item.source) for item in refused}
-    unlearnt = [located for located in part if id(located) not in used]
+    if not silent:  # each row is an example, or refused
+        return lines
+    used: dict[str, set[int]] = {}
+    for item in placed:
+        for row in (item.source, *item.joined):
+            used.setdefault(row.file, set()).add(row.number)
+    for fault in refused:
+        used.setdefault(fault.source.file, set()).add(fault.source.number)
+    unlearnt = [located for located in part if located.number not in used.get(located.file, ())]
     if unlearnt and not placed:
         raise unlearnt[0].error(f"no row of {split} can be used: {silent}")
     return [*lines, *([_line(split, unlearnt, silent)] if unlearnt else [])]
@@ -147,17 +169,18 @@ def _line(split: str, rows: Sequence[Located], reason: str) -> str:
     return f"left out: {counted(len(rows), 'row')} of {split} ({positions(rows)}): {reason}"
 
 
-def _distinct(pools: dict[str, list[Placed]], notes: list[str]) -> dict[str, list[Placed]]:
+def _distinct(pools: dict[str, PlacedRows], notes: list[str]) -> dict[str, PlacedRows]:
     """The examples with new ids if those of the data repeat."""
-    ids = [item.example.id for part in pools.values() for item in part]
-    if len(set(ids)) == len(ids):
+    total = sum(map(len, pools.values()))
+    distinct = len({example.id for part in pools.values() for example in part.examples})
+    if distinct == total:
         return pools
-    notes.append(f"id: not taken from the data, where {len(ids) - len(set(ids)):,} repeat another row's")
+    notes.append(f"id: not taken from the data, where {total - distinct:,} repeat another row's")
     prefix = {split: "row" if len(pools) == 1 else split for split in pools}
     return {
-        split: [
-            replace(item, example=replace(item.example, id=f"{prefix[split]}-{number}"))
-            for number, item in enumerate(part, start=1)
-        ]
+        split: part.changed(
+            replace(example, id=f"{prefix[split]}-{number}")
+            for number, example in enumerate(part.examples, start=1)
+        )
         for split, part in pools.items()
     }

@@ -105,22 +105,30 @@ def _read(
             with _collected(refused, located):
                 yield located, [_Native(row=_mapped(located, mapping) if mapping else _native(located))]
         return
-    rows = [first, *waiting]
-    layout = layouts.detect(rows)
+    sample = [first, *itertools.islice(waiting, layouts.SAMPLE - 1)]
+    layout = layouts.detect(sample)
     if layout is None:
-        raise _unmapped(rows[0])
+        raise _unmapped(first)
     if refused is None:  # `init` says it with the rest
-        log.warning("%s: detected rows of %s", rows[0].file, layout.title)
-    pairs: list[tuple[Located, Converted]] = []
-    for located in rows:
-        with _collected(refused, located):
-            pairs += [(located, converted) for converted in layout.convert(located)]
-    for _, group in itertools.groupby(layout.combine(pairs), key=lambda pair: id(pair[0])):
+        log.warning("%s: detected rows of %s", first.file, layout.title)
+    pairs = _converted(layout, itertools.chain(sample, waiting), refused)
+    for _, group in itertools.groupby(layout.combine(pairs), key=lambda pair: pair[0].position_in_file):
         part = list(group)
         yield (
             part[0][0],
             [_Native(row=c.row(), documents=c.documents, joined=c.joined) for _, c in part],
         )
+
+
+def _converted(
+    layout: layouts.Layout, rows: Iterable[Located], refused: list[Refused] | None
+) -> Iterator[tuple[Located, Converted]]:
+    for located in rows:
+        converted: Sequence[Converted] = ()
+        with _collected(refused, located):
+            converted = layout.convert(located)
+        for one in converted:
+            yield located, one
 
 
 def _collected(refused: list[Refused] | None, located: Located) -> AbstractContextManager[None]:

@@ -6,6 +6,7 @@ import gc
 import io
 import json
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,27 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     Raises:
         ConfigError: as in `using`.
     """
-    return using(path, list, encoding, sheet)
+    of_table = (
+        READERS.get(path.suffix.lower()) is tables.read
+    )  # which keeps each name and each label once itself
+    return using(path, list if of_table else _shared, encoding, sheet)
+
+
+def _shared(rows: Iterator[Located]) -> list[Located]:
+    """The rows, with names of columns and short texts kept once: each line of JSON brings copies of its own."""
+    known: dict[str, str] = {}
+    kept = []
+    for located in rows:
+        row = {
+            sys.intern(name): known.setdefault(value, value)
+            if type(value) is str and len(value) < tables.SHORT
+            else value
+            for name, value in located.row.items()
+        }
+        kept.append(Located(row=row, file=located.file, number=located.number, line=located.line))
+        if len(known) > tables.MOST_KNOWN:
+            known.clear()
+    return kept
 
 
 def using(

@@ -17,6 +17,7 @@ from harness.tasks.column_inference import Answer
 from harness.tasks.task_file import MapFile
 
 CORPUS = "corpus.jsonl"
+_LINE = json.JSONEncoder(ensure_ascii=False).encode
 
 
 BREAKS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
@@ -26,8 +27,8 @@ BREAKS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) -> None:
     """Write a JSONL file per split, and the schema if the format has one."""
     for split, part in parts.items():
-        lines = [json.dumps(_row(example), ensure_ascii=False) + "\n" for example in part]
-        (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+        with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as stream:
+            stream.writelines(f"{_LINE(_row(example))}\n" for example in part)
     if answer.schema is not None:
         text = json.dumps(answer.schema, indent=2, ensure_ascii=False) + "\n"
         (folder / "schema.json").write_text(text, encoding="utf-8")

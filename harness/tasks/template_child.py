@@ -7,14 +7,12 @@ does not answer in time. The child runs the same sandbox.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import pickle
 import threading
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from harness.core import bounded_child
+from harness.core import bounded_child, kept_texts
 from harness.core.errors import ConfigError
 from harness.core.plain_templates import MOST_SOURCE
 from harness.tasks import template_sandbox
@@ -70,16 +68,14 @@ def _child() -> Child:
 
 
 def _key(source: str, fields: Mapping[str, object]) -> bytes:
-    return hashlib.blake2b(pickle.dumps((source, dict(fields))), digest_size=16).digest()
+    return kept_texts.key((source, dict(fields)))
 
 
 def _keep(key: bytes, answer: Mapping[str, object]) -> None:
     """Remember a text that is not long: prompts are rendered several times in a run, and shots in every prompt."""
     text = answer.get("text")
-    if isinstance(text, str) and len(text) <= LONGEST_KEPT:
-        if key not in _kept and len(_kept) >= MOST_KEPT:
-            del _kept[next(iter(_kept))]
-        _kept[key] = text
+    if isinstance(text, str):
+        kept_texts.keep(_kept, key, text, MOST_KEPT, LONGEST_KEPT)
 
 
 class Child(bounded_child.Child):

@@ -13,19 +13,20 @@ from harness.core.formatting import counted
 from harness.core.values import Example
 from harness.tasks.column_inference import as_label
 from harness.tasks.located import Located, positions
+from harness.tasks.placed_rows import Places
 
 SHOWN = 5
 REMEDY = "to keep such rows, name all labels: --format '{kind: choice, choices: [A, B, …]}'"
 
 
 def left_out(
-    splits: Mapping[str, list[Example]], spec: Mapping[str, Any], sources: Mapping[str, Located]
+    splits: Mapping[str, list[Example]], spec: Mapping[str, Any], places: Places
 ) -> tuple[dict[str, list[Example]], list[str]]:
     """The splits without the dev and test rows that the choices refuse, and a line for each split that had any.
 
     Args:
         spec: a `choice` format whose labels are those of train.
-        sources: the user's rows by the id of their example.
+        places: the user's rows by the id of their example.
 
     Raises:
         ConfigError: no row of a split has a label of train, at the first such row.
@@ -40,7 +41,7 @@ def left_out(
         ids = {example.id for example in refused}
         kept[split] = [example for example in splits[split] if example.id not in ids]
         labels = sorted({as_label(example.target) for example in refused})
-        rows = sorted((sources[example.id] for example in refused), key=lambda row: row.position)
+        rows = sorted((places[example.id] for example in refused), key=lambda row: row.position)
         if not kept[split]:
             both = f"{split}: {_listed(labels)}; train: {_listed(spec['choices'])}"
             message = f"no row of {split} has a label of train ({both})"

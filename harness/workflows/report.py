@@ -68,7 +68,10 @@ def from_options(options: ReportOptions) -> Report:
         else:
             # Beside the page of the same runs: a table of others keeps its place with their page.
             file = base if alone else (placed.out or page).with_suffix(f".{kind}")
-            written.append(formats.write(verdicts, kind, file, run_scores.diagnoses(folders)))
+            table = files.Placed(out=file) if named and out else files.place_table(file, kind, verdicts)
+            if table.note:
+                _note(table.note)
+            written.append(formats.write(verdicts, kind, table.file, run_scores.diagnoses(folders)))
         mirror.keep(results, written[-1])
     return Report(files=tuple(written), chosen=chosen, verdicts=tuple(verdicts))
 

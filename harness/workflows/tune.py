@@ -62,14 +62,14 @@ def tuned(
     names = ", ".join(arm.name for arm in plan.arms)
     lines.say(f"tuning {names} on dev, {plan.budget.words} each; test is sealed until the end")
     done: dict[str, ArmResult] = {}
-    faults: dict[str, str] = {}
+    faults: dict[str, ArmRecord] = {}
     for arm in plan.arms:
         _search(plan, arm, lines, make, done, faults)
     if experiment.settings.together:
         for arm in _composed(plan, done):
             _search(plan, arm, lines, make, done, faults)
     if not done:
-        raise RunError(f"no arm has a champion: {next(iter(faults.values()))}")
+        raise RunError(f"no arm has a champion: {next(iter(faults.values())).error}")
     return _met(plan, done, faults, progress=progress, executor=executor)
 
 
@@ -79,7 +79,7 @@ def _search(
     lines: _Lines,
     make: Make,
     done: dict[str, ArmResult],
-    faults: dict[str, str],
+    faults: dict[str, ArmRecord],
 ) -> None:
     """Search one arm; a failure is reported, and the other arms continue."""
     try:
@@ -94,7 +94,8 @@ def _search(
             make=make,
         ).run()
     except RunError as error:
-        faults[arm.name] = str(error)
+        start = arm.starts[0].name
+        faults[arm.name] = ArmRecord(arm=arm.name, family=arm.family, start=start, error=str(error))
         lines.say(f"{arm.name}: {error}")
 
 
@@ -134,7 +135,7 @@ class _Lines:
 def _met(
     plan: Plan,
     done: Mapping[str, ArmResult],
-    faults: Mapping[str, str],
+    faults: Mapping[str, ArmRecord],
     *,
     progress: Progress,
     executor: Executor | None,
@@ -162,12 +163,7 @@ def _met(
         _with_test(plan, result, pairs[name], runs, is_champion=name in champions)
         for name, result in done.items()
     ]
-    records += [
-        ArmRecord(arm=arm.name, family=arm.family, start=arm.starts[0].name, error=faults[arm.name])
-        for arm in plan.arms
-        if arm.name in faults
-    ]
-    record = tunings.write(results, _record(plan, records))
+    record = tunings.write(results, _record(plan, [*records, *faults.values()]))
     chosen = tuple(pairs[name][1] for name in done if name in champions)
     return Tuned(experiment=_champions(plan.experiment, chosen), record=record, left_out=plan.left_out)
 

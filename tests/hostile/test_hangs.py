@@ -263,6 +263,7 @@ PROGRAMS = [
     "{% for a in rows recursive %}{{ a.x }}{% endfor %}", "{% set x = a ~ a %}{{ x }}", "{{ 'x' | center(9) }}",
     "{% macro m() %}{% endmacro %}{{ m() }}", "{{ '%9s' | format(a) }}", "{{ a * 3 }}", "{{ [a, a] }}", "{{ a.ljust(9) }}",
     "{% set ns = namespace(x=a) %}", "{{ a | indent(3) }}", "{% filter center(9) %}{% endfilter %}", "{{ 2 ** 3 }}",
+    "{{ rows | tojson(40) }}", "{{ 1.5 | round(40) }}", "{{ rows | join(a) }}", "{{ rows | tojson(indent=a) }}",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.models.source import resolve
-from harness.tasks import corpus, folders, hub_folder, sources
+from harness.tasks import answers, corpus, folders, hub_folder, init, sources, task_file
 from harness.tasks.load import load
 
 SECRET = "the user's key"
@@ -217,3 +217,29 @@ def test_a_data_sets_file_is_no_link_to_outside(tmp_path: Path) -> None:
     (tmp_path / "ds" / "train.csv").symlink_to(tmp_path / "secret.csv")
     with pytest.raises(ConfigError, match="outside the folder of the data"):
         sources.read_hub(str(tmp_path / "ds"), "train")
+
+
+@pytest.mark.parametrize("name", ["docs", "docs.jsonl"])
+def test_a_corpus_beside_the_data_is_no_link_to_outside(tmp_path: Path, name: str) -> None:
+    """Nobody names it: `init` looks for it, and would copy it into the task."""
+    outside, data = tmp_path / "outside", tmp_path / "data"
+    data.mkdir()
+    (outside / "docs").mkdir(parents=True)
+    for number in range(3):
+        (outside / "docs" / f"d{number}.md").write_text(f"{SECRET} {number}")
+    rows = [{"id": f"d{number}", "text": f"{SECRET} {number}"} for number in range(3)]
+    (outside / "docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (data / name).symlink_to(outside / name)
+    lines = ["question,page,answer", *(f"question {n},d{n % 3},answer {n}" for n in range(40))]
+    (data / "rows.csv").write_text("\n".join(lines) + "\n")
+    made = init.init(str(data / "rows.csv"), tmp_path / "tasks", init.Wish())
+    assert not any(SECRET in file.read_text() for file in made.folder.rglob("*") if file.is_file())
+
+
+def test_a_schema_is_a_file_of_bounded_size(task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (task / "schema.json").write_text(json.dumps({"type": "string", "description": "x" * 2000}))
+    file = task / "task.yaml"
+    file.write_text(file.read_text() + "format: {kind: json_schema, schema: schema.json}\n")
+    monkeypatch.setattr(guarded, "MAX_YAML", 1000)
+    with pytest.raises(ConfigError, match="MiB are read"):
+        answers.build_format(task_file.read(file), file)

@@ -22,6 +22,7 @@ from harness.core import names, terminal
 from harness.core.errors import ConfigError, is_panic
 from harness.core.files import draft
 from harness.core.text import cell_text, markdown, one_line, visible
+from harness.core.values import Example
 from harness.export import serving
 from harness.export.loading import Loading
 from harness.report import index
@@ -29,6 +30,7 @@ from harness.report.build import build
 from harness.report.terminal import tables
 from harness.results.folder import ResultsFolder
 from harness.runner.experiment import from_file
+from harness.tasks import recognized, templates
 from tests.report_data import make
 
 PACKAGE = Path(harness.__file__).parent
@@ -241,3 +243,11 @@ def test_what_nobody_foresaw_exits_3_in_one_line(
     assert len(err.strip().split("\n")) == 1
     assert "traceback is in" in err
     assert "\x1b" not in err
+
+
+def test_a_system_prompt_of_the_rows_is_never_rendered() -> None:
+    text = "{% endraw %}{{ 7 * 7 }}{% raw %}"
+    example = Example(id="a", input={"system": text, "input": "q"}, target="x")
+    written = recognized.instructions([example])
+    assert written is not None
+    assert templates.render(written, {}) == text

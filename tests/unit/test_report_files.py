@@ -70,6 +70,23 @@ def test_tables_stand_beside_the_page_of_the_same_runs() -> None:
     assert [file.read_bytes() for file in first] == before
 
 
+@pytest.mark.parametrize("kind", ["md", "json", "csv"])
+def test_a_table_without_a_page_is_not_replaced_by_one_about_something_else(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _import("a", "b")
+    _import("c", "d", results="elsewhere")
+    here, there = (ReportOptions(results=Path(folder), format=kind) for folder in ("results", "elsewhere"))
+    (first,) = report.from_options(here).files
+    before = first.read_bytes()
+    assert report.from_options(here).files == (first,)
+    capsys.readouterr()
+    assert report.from_options(there).files == (Path(f"reports/report-2.{kind}"),)
+    assert f"reports/report.{kind} is kept: it is about sums" in capsys.readouterr().err
+    assert report.from_options(there).files == (Path(f"reports/report-2.{kind}"),)
+    assert first.read_bytes() == before
+
+
 def test_a_report_of_another_results_folder_is_kept() -> None:
     before = _import("a", "b").read_bytes()
     assert _import("c", "d", results="elsewhere") == Path("reports/sums-2.html")

@@ -109,6 +109,25 @@ def test_a_trial_of_optuna_alone_is_not_waited_for_twice(
     assert loop.silent == {foreign.number}
 
 
+@pytest.mark.parametrize("queued", [False, True])
+def test_a_trial_never_runs_without_a_worker(monkeypatch: pytest.MonkeyPatch, queued: bool) -> None:
+    """After a kill, everybody would wait for it for twenty minutes."""
+    study = optuna.create_study()
+    if queued:
+        study.enqueue_trial({"x": 1}, user_attrs={"worker": {"pid": 1}})
+    pop = study.ask
+
+    def asked() -> optuna.Trial:
+        trial = pop()
+        assert study.get_trials(deepcopy=False)[trial.number].user_attrs["worker"]["pid"] == os.getpid()
+        return trial
+
+    monkeypatch.setattr(study, "ask", asked)
+    trial = study_storage.ask(study)
+    assert trial.suggest_int("x", 0, 9) == 1 or not queued
+    assert len(study.get_trials(deepcopy=False)) == 1
+
+
 def test_a_worker_of_another_machine_is_dead_after_two_minutes_of_silence(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, RunError
 from harness.core.recipes import load
 from harness.core.values import Request
 from harness.results import tunings
 from harness.results.folder import ResultsFolder
 from harness.results.trials import read as read_trials
 from harness.search.recipe_file import write_beside
+from harness.search.tuning import arms
 from harness.search.tuning.labeled import labeled
 from harness.tasks.load import load as load_task
-from harness.workflows import run
+from harness.workflows import run, tune
 from harness.workflows.options.run import RunOptions
 from tests.conftest import Harness, edit_task
 from tests.unit.tuning_kit import RULE, answers, asked_of, serve, without_dev
@@ -365,6 +366,26 @@ def test_the_two_stages_compose_in_both_orders(
     )
     trained = str(studies[done.tuning.arms[1].study].run_id)
     assert [Path(run).name for run in merged["recipe"]["base"]["runs"]] == [trained]
+
+
+def test_an_order_that_fails_is_in_the_record(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    serve(monkeypatch)
+    search = tune.ArmSearch.run
+
+    def run_or_fail(self: tune.ArmSearch) -> tune.ArmResult:
+        if self.arm.name == "prompt_then_finetune":
+            raise RunError("no trial succeeded")
+        return search(self)
+
+    monkeypatch.setattr(tune.ArmSearch, "run", run_or_fail)
+    monkeypatch.setattr(arms, "composed", lambda *_: [first_order])
+    first_order = arms.Arm(name="prompt_then_finetune", family="finetune", starts=(load("lora"),))
+    done = session(tiny_task, model="tiny", tune=1, limit=3, recipes="prompt_opt,lora", together=True)
+    assert done.tuning is not None
+    errors = {arm.arm: arm.error for arm in done.tuning.arms}
+    assert errors == {"prompt": None, "finetune": None, "prompt_then_finetune": "no trial succeeded"}
 
 
 def test_together_needs_both_stages(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:

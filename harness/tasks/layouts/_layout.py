@@ -77,8 +77,8 @@ class Layout(Kind):
             ConfigError: the row does not fit, with its file and line.
         """
 
-    def combine(self, pairs: Sequence[tuple[Located, Converted]]) -> Sequence[tuple[Located, Converted]]:
-        """The examples of the whole file, if an example depends on other rows. Default: unchanged."""
+    def combine(self, pairs: Iterable[tuple[Located, Converted]]) -> Iterable[tuple[Located, Converted]]:
+        """The examples of the whole file, if an example depends on other rows. Default: unchanged, one by one."""
         return pairs
 
     def document(self, document: object) -> list[Row] | None:

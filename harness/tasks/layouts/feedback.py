@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -63,7 +63,8 @@ class Feedback(Layout):
             "disliked, with no liked answer to the same prompt left to pair it with — add one to use the row"
         )
 
-    def combine(self, pairs: Sequence[tuple[Located, Converted]]) -> Sequence[tuple[Located, Converted]]:
+    def combine(self, pairs: Iterable[tuple[Located, Converted]]) -> Iterable[tuple[Located, Converted]]:
+        pairs = list(pairs)
         disliked: dict[str, list[tuple[Located, JsonValue]]] = {}
         for located, converted in pairs:
             if not converted.meta[LIKED]:
