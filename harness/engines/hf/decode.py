@@ -16,7 +16,8 @@ from harness.models.load import computes_bfloat16
 
 
 class Decode(Pass):
-    """One token of each active row; row i of the store belongs to token i."""
+    """One token of each active row; row i of the store belongs to token i, and `above` holds the deepest
+    node that each row reads in place."""
 
     def __init__(
         self,
