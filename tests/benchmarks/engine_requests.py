@@ -60,8 +60,7 @@ def ticket(rng: random.Random) -> tuple[str, str]:
 
 def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
     """Messages of `count` requests: `few_shot` (8 shots), `zero_shot`, `rag` (3 passages each, drawn), or `handbook`
-    (60 documents, 3
-    passages each, found by BM25 and shown in one order)."""
+    (60 documents, 3 passages each, found by BM25 and shown in one order)."""
     rng = random.Random(0)
     if kind == "few_shot":
         shots = [ticket(rng) for _ in range(8)]
