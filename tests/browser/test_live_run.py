@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def test_a_tab_outlives_a_kill_and_becomes_the_report_of_the_resumed_run(
             page = chrome.visit(address)
             until(lambda: f"{ANSWERED} of 8" in text(page, "#cells"), PATIENCE)
             assert "at work" in text(page, "#state")
+            until(lambda: re.search(r"answering · \d+ s", text(page, "#cells")), PATIENCE)
             assert "thing" in text(page, "#answers") or "red" in text(page, "#answers")
             process.send_signal(signal.SIGKILL)
             process.wait()
