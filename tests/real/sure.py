@@ -128,12 +128,12 @@ def main() -> None:
         race = replayed(cells, Path(folder))
         (early,) = run_scores.verdicts(list(race.outcome.folders))
     print(f"{options.task}: {len(cells)} runs of {len(cells[0].all_examples)} examples")
-    print(f"all {race.total} answers:", said(full))
-    print(f"stopped after {race.total - race.saved}:", said(early))
+    print(f"all {race.total} answers:", in_words(full))
+    print(f"stopped after {race.total - race.saved}:", in_words(early))
     print(f"saved {race.saved / race.total:.0%}; not begun:", [cell.recipe.name for cell in race.not_needed])
 
 
-def said(verdict: Verdict) -> str:
+def in_words(verdict: Verdict) -> str:
     return f"[{verdict.families.state}, use {verdict.families.use}] {verdict.sentence}"
 
 

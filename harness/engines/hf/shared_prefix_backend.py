@@ -39,8 +39,8 @@ class SharedBackend:
             self.active.extend(rows[i] for i in batch)
             run.sink = self._sink(run, first)
             logits.append(forward(self.network, run, torch.tensor(run.ends, device=self.device) - 1))
-            for place in range(first, len(self.active)):
-                self._copy_nodes(place)
+            for index in range(first, len(self.active)):
+                self._copy_nodes(index)
         return torch.cat(logits)
 
     def step(self) -> Tensor:
@@ -69,11 +69,11 @@ class SharedBackend:
         slots = run.places + torch.tensor(run.before, device=self.device)[run.rows]
         return lambda layer, key, value: self.room.write(layer, rows, slots, key, value)
 
-    def _copy_nodes(self, place: int) -> None:
-        """Put the nodes that the row at this place does not read in place before its own tokens."""
-        row = self.active[place]
+    def _copy_nodes(self, index: int) -> None:
+        """Put the nodes that the active row at `index` does not read in place before its own tokens."""
+        row = self.active[index]
         for node in row.copied:
-            self.room.copy(place, node.start - row.start, node.keys, node.values)
+            self.room.copy(index, node.start - row.start, node.keys, node.values)
 
 
 def compute_nodes(network: Network, leaves: Sequence[Node | None], budget: PassBudget) -> None:
