@@ -113,10 +113,10 @@ def test_masked_attention_is_the_plain_one_even_where_a_query_sees_nothing(dtype
     query, key, value = (torch.randn(3, heads, n, 16, dtype=dtype) for heads, n in ((4, 5), (2, 9), (2, 9)))
     mask = torch.rand(3, 1, 5, 9) > 0.5
     mask[..., 0] = True
-    for seen in (mask, mask & (torch.arange(5) != 2)[:, None]):
-        fused = attend(query, key, value, Rule(scale=0.25), mask=seen)
+    for visible in (mask, mask & (torch.arange(5) != 2)[:, None]):
+        fused = attend(query, key, value, Rule(scale=0.25), mask=visible)
         keys, values = (x.repeat_interleave(2, 1) for x in (key, value))
-        plain = attend_plain(query, keys, values, Rule(scale=0.25), seen)
+        plain = attend_plain(query, keys, values, Rule(scale=0.25), visible)
         close = {"atol": 0.02, "rtol": 0.02} if dtype == torch.bfloat16 else {"atol": 1e-5, "rtol": 1e-5}
         torch.testing.assert_close(fused.out.float(), plain.out.float(), **close)
         torch.testing.assert_close(fused.lse.float(), plain.lse.float(), **close)
