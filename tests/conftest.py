@@ -47,6 +47,20 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return call
 
 
+@pytest.fixture(scope="session", autouse=True)
+def everything_is_collected_at_the_end() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collections_skip_what_is_imported() -> None:
+    """Every run ends with a full garbage collection, which would go through some millions of objects of the imported
+    libraries: a third of a small run's time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Torch on one thread: faster for tiny products, and sums are taken in one order."""
@@ -59,17 +73,9 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Iterator[None]:
-    """An empty folder to be in.
-
-    Every run collects garbage several times, to return memory; what was imported before is left out of
-    that, which halves the time of a run with the model `tiny`.
-    """
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+    """An empty folder to be in."""
     monkeypatch.chdir(tmp_path)
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ class Invocation(Jsonable):
     seeds: int | None = None
     limit: int | None = None
     labels: tuple[int, ...] = ()
+    kept: tuple[str, ...] = ()
+    """Words of further options that every follow-up keeps, such as `--stop-when-sure`."""
     results: str = RESULTS
     model: str = ""
     """The model of the verdict, unless it is the default one."""
@@ -53,6 +55,7 @@ class Invocation(Jsonable):
         words += ["--seeds", str(new.seeds)] if new.seeds else []
         words += ["--limit", str(new.limit)] if new.limit else []
         words += ["--labels", ",".join(map(str, new.labels))] if new.labels else []
+        words += new.kept
         return shlex.join([*words, *self._where()])
 
     def diagnose(self) -> str:

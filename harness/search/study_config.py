@@ -31,7 +31,8 @@ class Budget:
     money: float | None = None
     prices: Prices = field(default_factory=Prices)
     never_over: bool = False
-    """Whether a trial starts only where the rest would pay for one of average cost; the first always starts."""
+    """Whether a trial starts only where the rest would pay for another as expensive as the most expensive so far; the first
+    always starts."""
 
 
 @dataclass(frozen=True, kw_only=True)

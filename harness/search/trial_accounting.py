@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+CURRENCIES = ("seconds", "tokens", "money")
+
+
 class Ledger:
     """Follows one study; `refresh` reads what is new or was unfinished last time."""
 
@@ -23,7 +26,8 @@ class Ledger:
         self._paid: list[int] = []
         self._first: dict[str, FrozenTrial] = {}
         self._marks: set[str] = set()
-        self._costs = {"seconds": 0.0, "tokens": 0.0, "money": 0.0}
+        self._costs = dict.fromkeys(CURRENCIES, 0.0)
+        self._dearest = dict.fromkeys(CURRENCIES, 0.0)
 
     def refresh(self) -> None:
         trials = self._study.get_trials(deepcopy=False)
@@ -38,15 +42,19 @@ class Ledger:
 
     def _settle(self, trial: FrozenTrial) -> None:
         for name in ("tokens", "money"):
-            self._costs[name] += float(trial.user_attrs.get("cost", {}).get(name, 0.0))
+            self._charge(name, float(trial.user_attrs.get("cost", {}).get(name, 0.0)))
         if marked := mark(trial):
             self._marks.add(marked)
         if is_lost(trial) or is_copy(trial):
             return
-        self._costs["seconds"] += seconds(trial)
+        self._charge("seconds", seconds(trial))
         insort(self._paid, trial.number)
         if marked and (marked not in self._first or trial.number < self._first[marked].number):
             self._first[marked] = trial
+
+    def _charge(self, name: str, amount: float) -> None:
+        self._costs[name] += amount
+        self._dearest[name] = max(self._dearest[name], amount)
 
     def running(self) -> list[FrozenTrial]:
         return [trial for trial in self._open.values() if trial.state.name == "RUNNING"]
@@ -56,10 +64,11 @@ class Ledger:
         return self._costs[name]
 
     def is_spent(self, name: str, limit: float, *, never_over: bool) -> bool:
-        """Whether no trial may start any more; `never_over`: the rest must pay for one of average cost."""
+        """Whether no trial may start any more; `never_over`: the rest must pay for another one as expensive
+        as the most expensive so far."""
         spent = self._costs[name]
         if never_over and self._paid:
-            return spent + spent / len(self._paid) > limit
+            return spent + self._dearest[name] > limit
         return spent >= limit
 
     def paid(self, before: int | None = None) -> int:

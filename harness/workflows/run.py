@@ -177,6 +177,7 @@ def experiment(options: RunOptions) -> Experiment:
         seeds=options.seeds,
         limit=options.limit,
         labels=numbers(options.labels, "--labels"),
+        kept=options.kept_words(),
     )
     file = Path(target)
     if file.suffix in (".yaml", ".yml") and file.name not in ("task.yaml", "task.yml"):

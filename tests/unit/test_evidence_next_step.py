@@ -15,6 +15,7 @@ from harness.evidence.triage import Probe, Triage, diagnose
 from harness.evidence.verdict_types import Comparison, Cost, Family, RecipeSummary
 from harness.results.records.run import RunRecord
 from harness.results.run_scores import invocation
+from harness.workflows.options.run import RunOptions
 
 TRAINED = Cost(train_seconds=60, trainable_parameters=10)
 
@@ -129,6 +130,13 @@ def test_what_was_trained_once_is_trained_again_with_other_seeds() -> None:
     advice = step(TUNED, full, kind="inconclusive", open_pairs=[pair("lora", "full", 850)])
     assert advice.command == "harness run t.yaml --seeds 3"
     assert step(TUNED, PROMPT, provisional=True).command == "harness run t.yaml --seeds 3"
+
+
+def test_what_decides_which_examples_are_asked_is_kept_in_the_next_command() -> None:
+    options = RunOptions("t.yaml", tune="12", stop_when_sure=True)
+    typed = Invocation(target="t.yaml", task="t", kept=options.kept_words())
+    advice = step(TUNED, PROMPT, provisional=True, invocation=typed)
+    assert advice.command == "harness run t.yaml --seeds 3 --stop-when-sure --tune 12"
 
 
 def test_training_noise_that_no_example_settles_asks_for_more_seeds_than_there_were() -> None:

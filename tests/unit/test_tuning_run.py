@@ -13,8 +13,11 @@ from harness.core.errors import ConfigError
 from harness.core.recipes import load
 from harness.core.values import Request
 from harness.results import tunings
+from harness.results.folder import ResultsFolder
 from harness.results.trials import read as read_trials
 from harness.search.recipe_file import write_beside
+from harness.search.tuning.labeled import labeled
+from harness.tasks.load import load as load_task
 from harness.workflows import run
 from harness.workflows.options.run import RunOptions
 from tests.conftest import Harness, edit_task
@@ -270,6 +273,24 @@ def test_tokens_end_an_arm_before_the_trial_that_would_go_over(
     assert arm.trials >= 2
     assert 0 <= arm.unspent < 3.5 * each
     assert arm.tokens == pytest.approx(3.5 * each - arm.unspent, abs=1)
+
+
+def test_demonstrations_come_from_the_labels_that_every_arm_has_and_serve_every_seed(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(monkeypatch)
+    done = session(tiny_task, tune=12, labels=[6], seeds=2)
+    trials = [row for row in read_trials(Path("results")) if row.state != "duplicate"]
+    assert not [row.error for row in trials if "demonstration" in (row.error or "")]
+    train = labeled(load_task(str(tiny_task)), load("prompt_opt"), 6, 0).splits["train"]
+    allowed = {example.id for example in train}
+    runs = ResultsFolder(Path("results"))
+    records = [runs.run(row.run_id).record() for row in trials if row.run_id]
+    programs = [record.recipe.program for record in records if record is not None]
+    shown = {one["id"] for program in programs for one in program.get("demonstrations") or []}
+    assert shown
+    assert shown <= allowed
+    assert [record.status for record in done.outcome.records] == ["done"] * len(done.outcome.records)
 
 
 def test_prompts_of_the_task_file_are_tried(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:

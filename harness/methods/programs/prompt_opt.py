@@ -64,19 +64,21 @@ class PromptOpt(Program):
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         """
         Raises:
-            ConfigError: a demonstration is not among the train examples.
+            ConfigError: a demonstration is not among the train examples. Those of another seed's `--labels` are: the
+                text of a tuned prompt does not change with the seed.
         """
         task = replace(task, instructions=self._instructions(task))
         if self.nearest:
             return FewShot(k=self.nearest, choose="nearest").prepare(task, pool, seed)
         if not self.demonstrations:
             return ZeroShot().prepare(task, pool, seed)
-        by_id = {example.id: example for example in pool}
+        train = task.splits.get("train", ())
+        by_id = {example.id: example for example in (*train, *pool)}
         for one in self.demonstrations:
             if one.id not in by_id:
                 raise ConfigError(
-                    f"prompt_opt: demonstration '{one.id}' is not among the {len(pool)} train examples",
-                    remedy="the task's rows or --labels differ from when the prompt was searched: search again",
+                    f"prompt_opt: demonstration '{one.id}' is not among the {len(train)} train examples",
+                    remedy="the task's rows differ from when the prompt was searched: search again",
                 )
         shown = [by_id[one.id] for one in self.demonstrations]
         answers = {one.id: one.answer for one in self.demonstrations if one.answer}

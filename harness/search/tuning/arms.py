@@ -23,6 +23,7 @@ from harness.search.space import space as declared_space
 from harness.search.study_config import StudyConfig
 from harness.search.tuning import prompts, retrieval
 from harness.search.tuning.budget import ArmBudget
+from harness.search.tuning.labeled import labeled
 
 DEFAULT_STARTS = ("prompt_opt", "bm25_rag", "lora")
 """Recipes that the arms start from if the user names none."""
@@ -168,7 +169,8 @@ def _study(arm: Arm, start: Recipe, setting: Setting, share: ArmBudget) -> ArmSt
 def _space(arm: Arm, start: Recipe, setting: Setting) -> Space:
     if is_prompt_search(start):
         writes = {"proposes": setting.proposes, "evolves": setting.evolves}
-        return prompts.prompt_space(start, setting.task, setting.model, **writes)
+        task = labeled(setting.task, start, setting.labels, setting.seed)
+        return prompts.prompt_space(start, task, setting.model, **writes)
     if start.weights:
         return declared_space(start)
     if start.program.retriever is not None:

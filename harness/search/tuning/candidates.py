@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ from harness.search.study_config import StudyConfig
 from harness.search.trial_loop import BESIDE
 from harness.search.tuning import prompts
 from harness.search.tuning.evolved import Evolution
+from harness.search.tuning.labeled import labeled
 from harness.search.tuning.proposer import Briefing, Cost, Failure, Proposal, Proposer
 from harness.tasks import templates
 
@@ -65,6 +67,11 @@ class Candidates:
     @property
     def file(self) -> Path:
         return ResultsFolder(self.plan.results).studies / f"{self.plan.study}.prompts.json"
+
+    @cached_property
+    def labeled(self) -> Task:
+        """The task with the train examples that the arm may see."""
+        return labeled(self.task, self.plan.default(), self.plan.labels, self.plan.seed)
 
     def __call__(self, space: Space, trial: optuna.Trial) -> Recipe:
         """The recipe of a trial; whatever its names stand for is made now if it does not exist yet."""
@@ -124,7 +131,9 @@ class Candidates:
         else:
             asked = self.workbench.asked(model, recipe)
             engine = self.workbench.engine(asked, digest([spec, recipe.base.identity()]))
-        evolution = Evolution(cell=self.plan.cell(self.task, recipe), engine=engine, proposer=self.proposer)
+        evolution = Evolution(
+            cell=self.plan.cell(self.labeled, recipe), engine=engine, proposer=self.proposer
+        )
         return evolution.run(recipe.program.instructions or self.task.instructions)
 
     def _briefing(
@@ -132,7 +141,7 @@ class Candidates:
     ) -> Briefing:
         """The proposer's input: train examples, and what the best trial so far got wrong on dev."""
         rng = random.Random(number)
-        train = self.task.splits.get("train", ())
+        train = self.labeled.splits.get("train", ())
         render = self.task.format.render
         shown = [(_question(example.input), render(example.target)) for example in train]
         instructions, failures = self.task.instructions, list[Failure]()
@@ -174,7 +183,7 @@ class Candidates:
         chosen = rng.sample(accepted, min(count, len(accepted)))
         demonstrations: list[JsonValue] = [{"id": row.sample_id, "answer": row.output} for row in chosen]
         ids = {row.sample_id for row in chosen}
-        others = [example.id for example in self.task.splits["train"] if example.id not in ids]
+        others = [example.id for example in self.labeled.splits["train"] if example.id not in ids]
         missing = rng.sample(others, min(count - len(chosen), len(others)))
         demonstrations.extend({"id": id} for id in missing)
         return demonstrations
@@ -185,7 +194,7 @@ class Candidates:
 
     def _asked_train(self, recipe: Recipe, trial: optuna.Trial) -> Sequence[SampleRecord]:
         """Answers to a sample of train, as a run like any other."""
-        plan = self.plan.cell(self.task, recipe)
+        plan = self.plan.cell(self.labeled, recipe)
         cell: Cell = replace(plan, split="train", limit=ASKED)
         folder: RunFolder = ResultsFolder(self.plan.results).run(cell.id)
         folder.path.parent.mkdir(parents=True, exist_ok=True)

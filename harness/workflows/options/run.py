@@ -27,3 +27,15 @@ class RunOptions(ResultsOptions, ExperimentSettings):
     ] = False
     open: Annotated[bool, typer.Option("--open", help="Watch it in a browser while it is at work.")] = False
     quiet: Quiet = False
+
+    def kept_words(self) -> tuple[str, ...]:
+        """The words of the options that a follow-up command repeats because they decide what is asked."""
+        flags = {
+            "--stop-when-sure": self.stop_when_sure,
+            "--frugal": self.frugal,
+            "--together": self.together,
+        }
+        words = [flag for flag, given in flags.items() if given]
+        for option, value in (("--tune", self.tune), ("--proposer", self.proposer)):
+            words += [] if value is None else [option, str(value)]
+        return tuple(words)
