@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from harness.runner.cells import Cell
 
 EVERY = 0.3
-"""Minimum number of seconds between two writes."""
+"""Minimum number of seconds between two writes. A change that comes earlier is written that much later, even if
+nothing else happens until then."""
 
 
 class LiveFeed(Progress):
@@ -36,6 +38,8 @@ class LiveFeed(Progress):
         self._run = LiveRun(name=name, pid=os.getpid(), started=now, updated=now)
         self._cells: dict[str, LiveCell] = {}
         self._before = live.read(results, name)
+        self._lock = threading.RLock()
+        self._pending: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         self._write(now=True)
@@ -45,7 +49,9 @@ class LiveFeed(Progress):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         ending: Ending = "done" if kind is None else "stopped" if kind is KeyboardInterrupt else "failed"
-        self._run = replace(self._run, ending=ending)
+        with self._lock:
+            self._run = replace(self._run, ending=ending)
+            self._drop_pending()
         if kind is not None and not self._cells:
             self._take_back()
         else:
@@ -62,14 +68,18 @@ class LiveFeed(Progress):
 
     def plan(self, cells: Sequence[Cell]) -> None:
         self._left.plan(cells)
-        for cell in cells:
-            self._cells[cell.key] = LiveCell(
+        planned = {
+            cell.key: LiveCell(
                 id=cell.id,
                 recipe=cell.recipe.name,
                 seed=cell.seed,
                 labels=cell.labels,
                 total=len(cell.all_examples),
             )
+            for cell in cells
+        }
+        with self._lock:
+            self._cells |= planned
         self._write(now=True)
 
     def state(self, cell: Cell, state: str) -> None:
@@ -118,14 +128,34 @@ class LiveFeed(Progress):
         self._write(now=now)
 
     def _write(self, *, now: bool = False) -> None:
-        if not now and time.monotonic() - self._written < EVERY:
-            return
-        self._written = time.monotonic()
-        self._run = replace(
-            self._run,
-            updated=time.time(),
-            seconds_left=self._left.seconds,
-            cells=tuple(self._cells.values()),
-        )
-        with contextlib.suppress(OSError):
-            live.write(self._results, self._run)
+        with self._lock:
+            wait = EVERY - (time.monotonic() - self._written)
+            if not now and wait > 0:
+                self._write_later(wait)
+                return
+            self._drop_pending()
+            self._written = time.monotonic()
+            self._run = replace(
+                self._run,
+                updated=time.time(),
+                seconds_left=self._left.seconds,
+                cells=tuple(self._cells.values()),
+            )
+            with contextlib.suppress(OSError):
+                live.write(self._results, self._run)
+
+    def _write_later(self, wait: float) -> None:
+        if self._pending is None:
+            self._pending = threading.Timer(wait, self._write_pending)
+            self._pending.daemon = True
+            self._pending.start()
+
+    def _write_pending(self) -> None:
+        with self._lock:
+            if self._pending is threading.current_thread():
+                self._write(now=True)
+
+    def _drop_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -59,7 +60,7 @@ def ticket(rng: random.Random) -> tuple[str, str]:
 
 def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
     """Messages of `count` requests: `few_shot` (8 shots), `zero_shot`, `rag` (3 passages each, drawn), or `handbook`
-    (3 passages each, found by BM25 and shown in one order)."""
+    (60 documents, 3 passages each, found by BM25 and shown in one order)."""
     rng = random.Random(0)
     if kind == "few_shot":
         shots = [ticket(rng) for _ in range(8)]
@@ -85,10 +86,19 @@ def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
 
 
 def handbook(count: int) -> list[tuple[Message, ...]]:
-    """The first questions of handbook_qa's test split: 96 documents, three passages each, `order: shared`."""
+    """Questions about 60 documents of handbook_qa, three passages each, `order: shared`. The order is decided by other
+    questions about them."""
     task = load("handbook_qa")
-    prompter = Rag(order="shared").prepare(task, task.splits["train"], 0)
-    return [prompter(example).messages for example in task.splits["test"][:count]]
+    chosen = task.corpus[:60]
+    known = {document.id for document in chosen}
+    about = [
+        example
+        for split in ("test", "dev", "train")
+        for example in task.splits[split]
+        if example.context_ids[0] in known
+    ]
+    prompter = Rag(order="shared").prepare(replace(task, corpus=chosen), about[200:], 0)
+    return [prompter(example).messages for example in about[:count]]
 
 
 def requests(model: LanguageModel, kind: str, count: int, limit: int) -> list[Request]:

@@ -36,8 +36,8 @@ def attend(
     [B, key-value heads, Q, K]. A query that sees nothing gets log-sum-exp -inf.
     """
     query, key, value = _widened(query, key, value)
-    plain = mask is not None or rule.softcap is not None or query.shape[-1] != value.shape[-1]
-    output = None if plain else _fused(query, key, value, rule.scale, causal)
+    plain = rule.softcap is not None or query.shape[-1] != value.shape[-1] or (causal and mask is not None)
+    output = None if plain else _fused(query, key, value, rule.scale, causal, mask)
     if output is not None:
         return output
     heads, groups = key.shape[1], query.shape[1] // key.shape[1]
@@ -114,14 +114,24 @@ def _rows(mask: Tensor, start: int, length: int) -> Tensor:
     return mask if mask.shape[-2] == 1 else mask[..., start : start + length, :]
 
 
-def _fused(query: Tensor, key: Tensor, value: Tensor, scale: float, causal: bool) -> Part | None:
+def _added(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a mask adds to the scores."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
+
+
+def _fused(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, causal: bool, mask: Tensor | None
+) -> Part | None:
     """Torch's own kernels that return the log-sum-exp along with the output, if one fits."""
     if query.device.type == "cpu":
+        if mask is not None and not mask.any(-1).all():  # the kernel has no sum for a query that sees nothing
+            return None
+        added = None if mask is None else _added(mask, query.dtype)
         out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            query, key, value, is_causal=causal, scale=scale
+            query, key, value, is_causal=causal, attn_mask=added, scale=scale
         )
         return Part(out, lse)
-    if query.device.type != "cuda" or query.shape[-1] > 256 or query.shape[-1] % 8:
+    if mask is not None or query.device.type != "cuda" or query.shape[-1] > 256 or query.shape[-1] % 8:
         return None
     groups = query.shape[1] // key.shape[1]
     if groups > 1:

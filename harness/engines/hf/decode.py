@@ -14,9 +14,14 @@ from harness.engines.hf.prefix_tree import Node
 from harness.models.attention import Rule
 from harness.models.load import computes_bfloat16
 
+_WHOLE = {2: 3.0, 4: 1.1}
+"""By bytes of a number: the whole room is read on a CPU if it is at most this much longer than the longest row. Torch's
+batched products copy a part of a room before they read it."""
+
 
 class Decode(Pass):
-    """One token of each active row; row i of the store belongs to token i."""
+    """One token of each active row; row i of the store belongs to token i, and `above` holds the deepest
+    node that each row reads in place."""
 
     def __init__(
         self,
@@ -30,7 +35,7 @@ class Decode(Pass):
         positions = [start + length - 1 for start, length in zip(starts, lengths, strict=True)]
         super().__init__(ids, positions, device)
         self.room, self.count, self.longest = store, len(ids), max(lengths)
-        self.even = min(lengths) == self.longest
+        self.shortest = min(lengths)
         self.rows = torch.arange(len(ids), device=device)
         self.lengths = torch.tensor(lengths, device=device)
         self.segments = list(_scattered(above, positions, device))
@@ -39,10 +44,11 @@ class Decode(Pass):
         self.room.write(layer, self.rows, self.lengths - 1, key, value)
 
     def own(self, layer: int, query: Tensor, rule: Rule) -> Part:
-        key = self.room.keys[layer][: self.count, :, : self.longest]
-        value = self.room.values[layer][: self.count, :, : self.longest]
+        keys = self._keys(query)
+        key = self.room.keys[layer][: self.count, :, :keys]
+        value = self.room.values[layer][: self.count, :, :keys]
         heads, size = query.shape[0], value.shape[-1]
-        mask = self._mask(("own", rule.window), lambda: self._visible(rule.window))
+        mask = self._mask(("own", rule.window), lambda: self._visible(rule.window, keys))
         grouped = query.transpose(0, 1).unflatten(1, (key.shape[1], -1))
         part = attend_plain(grouped, key, value, rule, mask)
         out, lse = part.out.reshape(-1, heads, size), part.lse.reshape(-1, heads)
@@ -54,11 +60,16 @@ class Decode(Pass):
             return attend_plain(query, key, value, rule, mask)
         return super().read(query, key, value, rule, mask)
 
-    def _visible(self, window: int | None) -> Tensor | None:
-        """[rows, 1, 1, longest]: which own tokens a row's newest one sees."""
-        if self.even and (window is None or self.longest <= window):
+    def _keys(self, query: Tensor) -> int:
+        """How many tokens of each row's room are read."""
+        more = _WHOLE.get(query.dtype.itemsize, 1.0) if query.device.type == "cpu" else 1.0
+        return self.room.length if self.room.length <= more * self.longest else self.longest
+
+    def _visible(self, window: int | None, keys: int) -> Tensor | None:
+        """[rows, 1, 1, keys]: which own tokens a row's newest one sees."""
+        if self.shortest == keys and (window is None or keys <= window):
             return None
-        positions, last = torch.arange(self.longest, device=self.ids.device), self.lengths[:, None] - 1
+        positions, last = torch.arange(keys, device=self.ids.device), self.lengths[:, None] - 1
         mask = positions <= last
         if window is not None:
             mask &= last - positions < window

@@ -30,8 +30,11 @@ from harness.models.rotary import switching_length
 Side = Literal["short", "long", "across"]
 _MOST_ROWS = {"cpu": 128, "cuda": 256}
 _PASS_TOKENS = {"cpu": 512, "cuda": 16384}
-_WORTH_SHARING = {"cpu": 256, "cuda": 8192}
-"""Fewest tokens that a shared prefix must save: each prefix costs some small products at every step."""
+_WORTH_SHARING = {"cpu": 64, "cuda": 8192}
+"""Fewest tokens that a shared prefix must save."""
+_WORTH_READING_ONCE = {"cpu": 4096, "cuda": 0}
+"""Fewest tokens that its rows must read of a prefix: each one that is read in place costs some small products
+at every step, and is copied to its rows below that."""
 
 
 class HfEngine:
@@ -168,9 +171,16 @@ class HfEngine:
     def _schedule(self, rows: list[DecodingSequence], side: Side) -> Schedule:
         if self.shares and side == "short":
             prompts = [row.prompt for row in rows]
-            tree = plan(prompts, [len(ids) - 1 for ids in prompts], self._setting(_WORTH_SHARING))
+            tree = plan(
+                prompts,
+                [len(ids) - 1 for ids in prompts],
+                self._setting(_WORTH_SHARING),
+                self._setting(_WORTH_READING_ONCE),
+            )
             for rank, i in enumerate(tree.order):
-                rows[i].node, rows[i].rank = tree.leaf[i], rank
+                leaf = tree.leaf[i]
+                rows[i].node, rows[i].rank = leaf, rank
+                rows[i].in_place = None if leaf is None else leaf.in_place_part()
             rows.sort(key=lambda row: row.rank)
         else:
             rows.sort(key=lambda row: -len(row.prompt))

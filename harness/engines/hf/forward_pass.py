@@ -24,15 +24,6 @@ from harness.models.attention import Rule
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Tokens to compute: the first stands at position `start`, after the nodes down to `above`."""
-
-    tokens: Sequence[int]
-    start: int
-    above: Node | None
-
-
-@dataclass(frozen=True)
 class Segment:
     """A shared node, and which of the pass's tokens come after it (None: all)."""
 

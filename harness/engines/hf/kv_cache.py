@@ -28,6 +28,12 @@ class Store:
                 room[layer] = torch.zeros(shape, dtype=states.dtype, device=states.device)
             room[layer][rows, :, slots] = states.transpose(0, 1)
 
+    def copy(self, row: int, slot: int, keys: dict[int, Tensor], values: dict[int, Tensor]) -> None:
+        """Put keys and values [heads, N, size] of all layers at the slots of a row from `slot` on."""
+        for room, states in ((self.keys, keys), (self.values, values)):
+            for layer, state in states.items():
+                room[layer][row, :, slot : slot + state.shape[1]] = state
+
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of a row into another row's place."""
         for room in (self.keys, self.values):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from harness.core.torch_types import Network
-from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.forward_pass import forward
 from harness.engines.hf.pass_budget import PassBudget, in_passes
 from harness.engines.hf.prefill import Prefill
-from harness.engines.hf.prefix_tree import PrefixPlan, plan
+from harness.engines.hf.prefix_tree import Piece, PrefixPlan, plan
 from harness.engines.hf.shared_prefix_backend import compute_nodes
 
 _WORTH_SHARING = 64

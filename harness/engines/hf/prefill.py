@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from harness.engines.hf.attention import Part, attend
-from harness.engines.hf.forward_pass import Pass, Piece, Segment
-from harness.engines.hf.prefix_tree import Node
+from harness.engines.hf.forward_pass import Pass, Segment
+from harness.engines.hf.prefix_tree import Node, Piece
 from harness.models.attention import Rule
 
 Sink = Callable[[int, Tensor, Tensor], None]
@@ -18,7 +18,11 @@ Sink = Callable[[int, Tensor, Tensor], None]
 
 
 class Prefill(Pass):
-    """Several tokens of each sequence; `sink` receives their keys and values."""
+    """Several tokens of each sequence; `sink` receives their keys and values.
+
+    Nodes above a piece that are not read in place are put before its own keys: one product for all pieces
+    instead of one for each node.
+    """
 
     def __init__(self, pieces: Sequence[Piece], device: torch.device, sink: Sink | None = None) -> None:
         lengths = [len(piece.tokens) for piece in pieces]
@@ -30,20 +34,23 @@ class Prefill(Pass):
         self.rows = torch.tensor([i for i, n in enumerate(lengths) for _ in range(n)], device=device)
         self.places = torch.tensor([slot for n in lengths for slot in range(n)], device=device)
         self.segments = list(_contiguous(pieces, self.ends))
+        copied = [[] if piece.above is None else piece.above.copied_part() for piece in pieces]
+        self.before = [sum(len(node.tokens) for node in nodes) for nodes in copied]
+        self.copied = list(dict.fromkeys(node for nodes in copied for node in nodes))
+        self.context = self._context(copied) if self.copied else None
 
     def store(self, layer: int, key: Tensor, value: Tensor) -> None:
         if self.sink is not None:
             self.sink(layer, key, value)
 
     def own(self, layer: int, query: Tensor, rule: Rule) -> Part:
-        del layer
         assert self._new is not None
-        query, key, value = (self._padded(states) for states in (query, *self._new))
+        query, (key, value) = self._padded(query), self._keys_and_values(layer)
         mask = None
-        if rule.window is not None and self.longest > rule.window:
-            mask = self._mask(("own", rule.window), lambda: self._band(rule.window or 0))
+        if self.context is not None or (rule.window is not None and self.longest > rule.window):
+            mask = self._mask(("own", rule.window), lambda: self._visible(rule.window, key.shape[2]))
         # Padding stands at the end of a sequence, where causality hides it.
-        part = attend(query, key, value, rule, causal=True, mask=mask)
+        part = attend(query, key, value, rule, causal=mask is None, mask=mask)
         return Part(self._packed(part.out.transpose(1, 2)), self._packed(part.lse.transpose(1, 2)))
 
     def _padded(self, states: Tensor) -> Tensor:
@@ -62,9 +69,38 @@ class Prefill(Pass):
             return states.flatten(0, 1).transpose(0, 1)
         return states[self.rows, self.places].transpose(0, 1)
 
-    def _band(self, window: int) -> Tensor:
-        positions = torch.arange(self.longest, device=self.ids.device)
-        return positions[:, None] - positions[None, :] < window
+    def _visible(self, window: int | None, keys: int) -> Tensor:
+        """[sequences, 1, longest, keys]: which keys a token sees, of those copied before it and its own."""
+        device = self.ids.device
+        before = torch.tensor(self.before, device=device)[:, None, None]
+        at = torch.arange(self.longest, device=device)[:, None] + before
+        distance = at - torch.arange(keys, device=device)
+        visible = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+        return visible[:, None]
+
+    def _keys_and_values(self, layer: int) -> tuple[Tensor, Tensor]:
+        """[sequences, heads, longest, size] each: copied nodes, then own tokens, then padding."""
+        assert self._new is not None
+        key, value = self._new
+        if self.context is None:
+            return self._padded(key), self._padded(value)
+        keys = torch.cat([*(node.keys[layer] for node in self.copied), key], 1)
+        values = torch.cat([*(node.values[layer] for node in self.copied), value], 1)
+        return keys[:, self.context].transpose(0, 1), values[:, self.context].transpose(0, 1)
+
+    def _context(self, copied: Sequence[Sequence[Node]]) -> Tensor:
+        """[sequences, longest]: where the keys that each sequence sees stand, in all copied nodes followed by
+        the pass's own tokens. Padding is the first key, which is finite."""
+        *begins, own = accumulate((len(node.tokens) for node in self.copied), initial=0)
+        first = dict(zip(self.copied, begins, strict=True))
+        rows = [
+            [slot for node in nodes for slot in range(first[node], first[node] + len(node.tokens))]
+            + list(range(own + end - length, own + end))
+            for nodes, end, length in zip(copied, self.ends, self.lengths, strict=True)
+        ]
+        longest = max(map(len, rows))
+        padded = [row + [0] * (longest - len(row)) for row in rows]
+        return torch.tensor(padded, device=self.ids.device)
 
 
 def _contiguous(pieces: Sequence[Piece], ends: Sequence[int]) -> Iterator[Segment]:
@@ -72,6 +108,8 @@ def _contiguous(pieces: Sequence[Piece], ends: Sequence[int]) -> Iterator[Segmen
     below: dict[Node, list[int]] = {}
     for i, piece in enumerate(pieces):
         for node in [] if piece.above is None else piece.above.chain():
+            if not node.in_place:
+                break
             below.setdefault(node, []).append(i)
     for node, members in below.items():
         first, last = members[0], members[-1]

@@ -7,10 +7,10 @@ import logging
 import torch
 
 from harness.core.torch_types import Network
-from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.forward_pass import forward
 from harness.engines.hf.pass_budget import PassBudget
 from harness.engines.hf.prefill import Prefill
-from harness.engines.hf.prefix_tree import Node
+from harness.engines.hf.prefix_tree import Node, Piece
 from harness.engines.hf.serving_mode import NAME, serving, why_not_shared
 from harness.engines.hf.shared_prefix_backend import compute_nodes
 from harness.models.architecture import base_of

@@ -23,7 +23,9 @@ class Node:
     """A shared segment: `tokens` at positions `start` … `end - 1`, after those of `parent`.
 
     `rows` counts the sequences below it, `waiting` those that still need it. `keys` and `values`
-    hold one tensor [key-value heads, tokens, head size] by layer once they are computed.
+    hold one tensor [key-value heads, tokens, head size] by layer once they are computed. While rows are
+    decoded, the keys of a node `in_place` are read once for all rows below it, and those of another from
+    a copy in each row's own room: a product of its own for every node costs more than to read a few copies.
     """
 
     tokens: tuple[int, ...]
@@ -31,6 +33,7 @@ class Node:
     parent: Node | None
     rows: int
     waiting: int = 0
+    in_place: bool = True
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
 
@@ -47,12 +50,29 @@ class Node:
             node = node.parent
         return nodes[::-1]
 
+    def in_place_part(self) -> Node | None:
+        """The deepest node down to here that is read in place; those above it are, too."""
+        return next((node for node in reversed(self.chain()) if node.in_place), None)
+
+    def copied_part(self) -> list[Node]:
+        """The nodes below that one, from the top down."""
+        return [node for node in self.chain() if not node.in_place]
+
     def release(self) -> None:
         """One sequence is done: stretches that no other still needs are freed, up to the root."""
         for node in self.chain():
             node.waiting -= 1
             if node.waiting == 0:
                 node.keys, node.values = {}, {}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Tokens to compute: the first stands at position `start`, after the nodes down to `above`."""
+
+    tokens: Sequence[int]
+    start: int
+    above: Node | None
 
 
 @dataclass(frozen=True)
@@ -64,10 +84,13 @@ class PrefixPlan:
     order: tuple[int, ...]
 
 
-def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: int) -> PrefixPlan:
+def plan(
+    sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: int, min_read: int = 0
+) -> PrefixPlan:
     """The prefix tree of `sequences`, of which at most `limits[i]` tokens may be shared.
 
-    A node is made where it saves computing at least `min_saved` tokens.
+    A node is made where it saves computing at least `min_saved` tokens. It is read in place if its rows
+    together would otherwise read at least `min_read` tokens, or if one below it is.
     """
     names = sorted(range(len(sequences)), key=lambda i: list(sequences[i]))
     common = [0] + [
@@ -75,6 +98,7 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
         for a, b in pairwise(names)
     ]
     leaf: list[Node | None] = [None] * len(sequences)
+    nodes: list[Node] = []
     # Ranges of neighbors still to be split, with the node above them. An explicit stack, because
     # the tree can be as deep as the sequences are many.
     stack: list[tuple[int, int, Node | None]] = [(0, len(names), None)] if names else []
@@ -88,9 +112,20 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
         if (shared - start) * (high - low - 1) >= min_saved:
             tokens = tuple(sequences[names[low]][start:shared])
             node = Node(tokens=tokens, start=start, parent=node, rows=high - low, waiting=high - low)
+            nodes.append(node)
         cuts = [low, *(i for i in range(low + 1, high) if common[i] == shared), high]
         stack.extend((a, b, node) for a, b in pairwise(cuts))
+    _decide_reading(nodes, min_read)
     return PrefixPlan(leaf=tuple(leaf), order=_order(sequences, names, leaf))
+
+
+def _decide_reading(nodes: Sequence[Node], min_read: int) -> None:
+    """Set `in_place` of all nodes, of which parents come before their children."""
+    for node in nodes:
+        node.in_place = node.rows * len(node.tokens) >= min_read
+    for node in reversed(nodes):
+        if node.in_place and node.parent is not None:
+            node.parent.in_place = True
 
 
 def _order(sequences: Sequence[Sequence[int]], names: list[int], leaf: list[Node | None]) -> tuple[int, ...]:

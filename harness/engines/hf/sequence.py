@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.core.protocols import Chat
 from harness.core.values import Completion, Request
-from harness.engines.hf.prefix_tree import Node
+from harness.engines.hf.prefix_tree import Node, Piece
 
 if TYPE_CHECKING:
     import torch
@@ -19,8 +19,9 @@ _STOP_MARGIN = 8
 
 @dataclass(eq=False)
 class DecodingSequence:
-    """`position` is the request's index in the call, `limit` the most tokens it may generate, `rank` its
-    index in the order of the prefix tree.
+    """`position` is the request's index in the call, `limit` the most tokens it may generate, `node` the
+    deepest node of the prefix tree above it, `in_place` the deepest that decoding reads in place, `rank` its
+    index in the order of that tree.
 
     `sampler` is its own random generator (None: greedy), `matcher` its constraint's state.
     """
@@ -32,6 +33,7 @@ class DecodingSequence:
     stop: tuple[str, ...]
     chat: Chat
     node: Node | None = None
+    in_place: Node | None = None
     rank: int = 0
     sampler: torch.Generator | None = None
     matcher: LLMatcher | None = None
@@ -42,16 +44,22 @@ class DecodingSequence:
 
     @property
     def start(self) -> int:
-        """Position of the first token that is not shared."""
-        return 0 if self.node is None else self.node.end
+        """Position of the first token whose keys lie in this row's own room."""
+        return 0 if self.in_place is None else self.in_place.end
 
     @property
-    def own(self) -> list[int]:
-        """Tokens of the prompt that are not shared, and those generated so far."""
-        return self.prompt[self.start :] + self.generated_ids
+    def copied(self) -> list[Node]:
+        """The nodes whose keys are copied into this row's own room."""
+        return [] if self.node is None else self.node.copied_part()
+
+    def tail(self) -> Piece:
+        """What is computed for this row alone: the tokens of its prompt that are not shared, and those
+        generated so far."""
+        start = 0 if self.node is None else self.node.end
+        return Piece(self.prompt[start:] + self.generated_ids, start, self.node)
 
     def length(self) -> int:
-        """Number of own tokens."""
+        """Number of tokens in this row's own room."""
         return len(self.prompt) - self.start + len(self.generated_ids)
 
     def say(self, token: int) -> None:

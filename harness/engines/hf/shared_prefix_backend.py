@@ -9,11 +9,11 @@ from torch import Tensor
 
 from harness.core.torch_types import Network
 from harness.engines.hf.decode import Decode
-from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.forward_pass import forward
 from harness.engines.hf.kv_cache import Store
 from harness.engines.hf.pass_budget import PassBudget, batches
 from harness.engines.hf.prefill import Prefill, Sink
-from harness.engines.hf.prefix_tree import Node
+from harness.engines.hf.prefix_tree import Node, Piece
 from harness.engines.hf.sequence import DecodingSequence
 
 
@@ -31,14 +31,16 @@ class SharedBackend:
         """Compute the own tokens of new rows; logits [rows, vocabulary] of what comes next."""
         compute_nodes(self.network, [row.node for row in rows], self.budget)
         logits = []
-        for batch in batches([row.length() for row in rows], self.budget.tokens):
-            fresh = [rows[i] for i in batch]
-            self.budget.begin([row.length() for row in fresh])
+        tails = [row.tail() for row in rows]
+        for batch in batches([len(tail.tokens) for tail in tails], self.budget.tokens):
+            run = Prefill([tails[i] for i in batch], self.device)
+            self.budget.begin(run.lengths)
             first = len(self.active)
-            self.active.extend(fresh)
-            run = Prefill([Piece(row.own, row.start, row.node) for row in fresh], self.device)
+            self.active.extend(rows[i] for i in batch)
             run.sink = self._sink(run, first)
             logits.append(forward(self.network, run, torch.tensor(run.ends, device=self.device) - 1))
+            for index in range(first, len(self.active)):
+                self._copy_nodes(index)
         return torch.cat(logits)
 
     def step(self) -> Tensor:
@@ -46,7 +48,7 @@ class SharedBackend:
         rows = self.active
         run = Decode(
             [row.generated_ids[-1] for row in rows],
-            [row.node for row in rows],
+            [row.in_place for row in rows],
             [row.length() for row in rows],
             self.room,
             self.device,
@@ -64,7 +66,14 @@ class SharedBackend:
 
     def _sink(self, run: Prefill, first: int) -> Sink:
         rows = run.rows + first
-        return lambda layer, key, value: self.room.write(layer, rows, run.places, key, value)
+        slots = run.places + torch.tensor(run.before, device=self.device)[run.rows]
+        return lambda layer, key, value: self.room.write(layer, rows, slots, key, value)
+
+    def _copy_nodes(self, index: int) -> None:
+        """Put the nodes that the active row at `index` does not read in place before its own tokens."""
+        row = self.active[index]
+        for node in row.copied:
+            self.room.copy(index, node.start - row.start, node.keys, node.values)
 
 
 def compute_nodes(network: Network, leaves: Sequence[Node | None], budget: PassBudget) -> None:

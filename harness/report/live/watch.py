@@ -52,7 +52,7 @@ class VerdictSoFar:
 
 @dataclass(frozen=True, kw_only=True)
 class CellShown:
-    """A cell in words."""
+    """A cell in words. `since` is when its state began, in seconds since the epoch; None if it is not at work."""
 
     id: str
     name: str
@@ -63,6 +63,7 @@ class CellShown:
     result: str
     active: bool
     over: bool
+    since: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +200,7 @@ def _name(cell: live.LiveCell) -> str:
 def _shown(cell: live.LiveCell, run: LiveRun) -> CellShown:
     over = cell.state in ENDED
     interrupted = not over and not run.at_work and (cell.state != "waiting" or cell.done > 0)
+    active = run.at_work and not over and cell.state != "waiting"
     return CellShown(
         id=cell.id,
         name=_name(cell),
@@ -207,8 +209,9 @@ def _shown(cell: live.LiveCell, run: LiveRun) -> CellShown:
         total=cell.total,
         training=cell.training,
         result=visible(cell.result),
-        active=run.at_work and not over and cell.state != "waiting",
+        active=active,
         over=over or not run.at_work,
+        since=cell.since if active else None,
     )
 
 

@@ -29,13 +29,23 @@
     fetch(what, { method: "POST", body: cell || "" });
   }
 
+  // A batch may take a minute without news: the page must not look frozen meanwhile.
+  function ages() {
+    for (const one of document.querySelectorAll("[data-since]")) {
+      const seconds = Math.floor(Date.now() / 1000 - Number(one.dataset.since));
+      one.textContent = seconds < 5 ? "" : ` · ${seconds} s`;
+    }
+  }
+
   function cells(data) {
     const rows = data.cells.map((cell) => {
       const row = el("tr");
       row.dataset.id = cell.id;
       row.classList.toggle("active", cell.active);
       row.classList.toggle("over", cell.over);
-      row.append(el("td", cell.name), el("td", cell.state), el("td", `${cell.done} of ${cell.total}`));
+      const state = el("td", cell.state);
+      if (cell.since !== null) state.append(el("span", "", { class: "age", "data-since": cell.since }));
+      row.append(el("td", cell.name), state, el("td", `${cell.done} of ${cell.total}`));
       const training = el("td");
       if (cell.training !== null) training.append(bar(cell.training, `training of ${cell.name}`));
       row.append(training, el("td", cell.result));
@@ -49,6 +59,7 @@
       return row;
     });
     $("cells").tBodies[0].replaceChildren(...rows);
+    ages();
     const share = data.cells.map((cell) => {
       if (cell.result) return 1;
       const answered = cell.total ? cell.done / cell.total : 0;
@@ -131,6 +142,7 @@
   }
 
   $("stop").addEventListener("click", () => { $("stop").disabled = true; post("stop"); });
+  setInterval(ages, 1000);
   const source = new EventSource("events");
   source.addEventListener("message", (event) => {
     const data = JSON.parse(event.data);

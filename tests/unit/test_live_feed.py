@@ -1,0 +1,47 @@
+"""What a command writes for those who watch it: nothing stays unwritten, and nothing is written after its end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.results import live
+from harness.results.live import LiveRun
+from harness.runner import live_feed
+from harness.runner.live_feed import LiveFeed
+from tests.live_kit import until
+from tests.unit.test_progress import cell
+
+
+def answered(results: Path) -> list[int]:
+    run = live.read(results, "colours")
+    return [] if run is None else [one.done for one in run.cells]
+
+
+def test_answers_that_come_together_are_all_written_though_nothing_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_feed, "EVERY", 0.2)
+    one = cell("zero_shot")
+    with LiveFeed(tmp_path, "colours") as feed:
+        feed.plan([one])
+        feed.answering(one, done=0, total=8)
+        for _ in range(5):
+            feed.answered(one)
+        until(lambda: answered(tmp_path) == [5])
+
+
+def test_a_write_that_waits_is_dropped_when_the_command_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_feed, "EVERY", 0.05)
+    one = cell("zero_shot")
+    with LiveFeed(tmp_path, "colours") as feed:
+        feed.plan([one])
+        feed.answered(one)
+    assert answered(tmp_path) == [1]
+    live.write(tmp_path, LiveRun(name="colours"))
+    time.sleep(0.15)
+    assert answered(tmp_path) == []
