@@ -10,6 +10,7 @@ import torch
 
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
+from harness.engines.hf import engine
 from harness.engines.hf.engine import HfEngine
 from harness.models.layers import narrow_lora
 from harness.models.layers.folded import fold_copies
@@ -73,13 +74,13 @@ def test_folding_in_bfloat16_adds_no_more_than_the_networks_own_rounding(gpu: Pr
     assert (folded_logits(model) - exact).abs().mean() < 1.5 * own
 
 
-def kernels_of_a_step(gpu: Pretended, engine: HfEngine) -> int:
+def kernels_of_a_step(gpu: Pretended, answering: HfEngine) -> int:
     """Kernels that one more token of eight rows takes."""
     total = []
     for length in (3, 4, 5):  # the first asks once whether this network can share prefixes
         gpu.operations.clear()
         asked = [replace(one, max_new_tokens=length) for one in requests(8)]
-        assert all(completion.tokens_out == length for _, completion in engine.generate(asked))
+        assert all(completion.tokens_out == length for _, completion in answering.generate(asked))
         total.append(sum(count for name, count in gpu.operations.items() if not name.startswith(NO_KERNELS)))
     return total[2] - total[1]
 
@@ -89,7 +90,7 @@ def test_a_step_takes_the_kernels_of_the_base(gpu: Pretended) -> None:
     unfolded = HfEngine(model)
     unfolded.folds = False
     engines = (HfEngine(load("tiny", dtype="bfloat16")), HfEngine(model), unfolded)
-    base, folded, narrow = (kernels_of_a_step(gpu, engine) for engine in engines)
+    base, folded, narrow = (kernels_of_a_step(gpu, one) for one in engines)
     assert folded == base
     layers = len(fold_copies(model.network, float("inf")).plain)
     assert narrow == base + 2 * layers, "one product into the rank, and one out of it onto the layer's result"
@@ -132,3 +133,22 @@ def test_scores_and_rollouts_are_computed_with_the_adapter(
     assert drawn["completion_ids"]
     with pytest.raises(AssertionError, match="folded"):
         answers(model, requests(2))
+
+
+def test_the_prediction_of_a_run_counts_the_copies_where_there_is_room_for_them(
+    gpu: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.core import recipes
+    from harness.estimate import memory_forecast
+    from harness.models.dimensions import shape
+
+    assert memory_forecast.FOLDED_SHARE == engine._FOLDED_SHARE
+    linear = shape("tiny").linear * 2
+    model = adapted("bfloat16")
+    folded = fold_copies(model.network, float("inf")).plain.values()
+    assert sum(layer.weight.numel() * 2 for layer in folded) == linear
+    lora, full, qlora = (recipes.load(name) for name in ("lora", "full", "qlora"))
+    counted = [memory_forecast._folded(recipe, model, linear) for recipe in (lora, full, qlora)]
+    assert counted == [linear, 0, 0]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (linear, linear))
+    assert memory_forecast._folded(lora, model, linear) == 0
