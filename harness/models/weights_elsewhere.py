@@ -17,27 +17,33 @@ from harness.core.torch_types import ModelConfig, Network
 if TYPE_CHECKING:
     import torch
 
-_ACTIVE: ContextVar[bool] = ContextVar("weights elsewhere", default=False)
+_RESERVED: ContextVar[list[Network] | None] = ContextVar("networks without weights", default=None)
 
 
 @contextlib.contextmanager
-def weights_elsewhere() -> Iterator[None]:
-    """Inside the `with` block unquantized models are loaded without their weights."""
-    token = _ACTIVE.set(True)
+def weights_elsewhere() -> Iterator[list[Network]]:
+    """Inside the `with` block unquantized models are loaded without their weights; it gives those networks."""
+    networks: list[Network] = []
+    token = _RESERVED.set(networks)
     try:
-        yield
+        yield networks
     finally:
-        _ACTIVE.reset(token)
+        _RESERVED.reset(token)
 
 
 def is_active() -> bool:
     """Whether models are loaded without weights now."""
-    return _ACTIVE.get()
+    return _RESERVED.get() is not None
 
 
 def has_no_weights(network: Network) -> bool:
-    """Whether a network was built by `reserved`."""
+    """Whether a network's weights are uninitialized: `reserved` built it, or it was made from such a one."""
     return bool(getattr(network, "weights_elsewhere", False))
+
+
+def mark(network: Network) -> None:
+    """Note that a network's weights are uninitialized."""
+    network.weights_elsewhere = True
 
 
 def reserved(folder: Path, loader: str, dtype: torch.dtype, config: ModelConfig | None) -> Network:
@@ -54,6 +60,8 @@ def reserved(folder: Path, loader: str, dtype: torch.dtype, config: ModelConfig 
     with no_init_weights():  # type: ignore[no-untyped-call]
         network: Any = getattr(transformers, loader).from_config(own, dtype=dtype, trust_remote_code=False)
     network.tie_weights()
-    network.weights_elsewhere = True
+    mark(network)
+    if (networks := _RESERVED.get()) is not None:
+        networks.append(network)
     result: Network = network
     return result

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from harness.core.kinds import build
 from harness.models.load import load
 from harness.models.source import resolve
 from harness.models.weights_elsewhere import has_no_weights, weights_elsewhere
@@ -88,6 +89,15 @@ def test_only_the_first_process_reads_weights_and_every_other_holds_its_part(fol
     assert second["sharded"] < 0.75 * second["every"], "half of the weights, and one of them whole"
     assert first["same"]
     assert second["same"]
+
+
+def test_only_unquantized_models_are_loaded_without_weights() -> None:
+    with weights_elsewhere() as without:
+        plain, quantized = (build("base", kind).load("tiny").network for kind in ("plain", "nf4"))
+    assert without == [plain]
+    assert has_no_weights(plain)
+    assert not has_no_weights(quantized)
+    assert not has_no_weights(load("tiny").network)
 
 
 @pytest.mark.parametrize("name", SPECS)
