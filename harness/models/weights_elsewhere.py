@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.torch_types import ModelConfig, Network
 
@@ -56,12 +56,13 @@ def reserved(folder: Path, loader: str, dtype: torch.dtype, config: ModelConfig 
     import transformers
     from transformers.initialization import no_init_weights
 
-    own: Any = config or transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    own = config or transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     with no_init_weights():  # type: ignore[no-untyped-call]
-        network: Any = getattr(transformers, loader).from_config(own, dtype=dtype, trust_remote_code=False)
+        network: Network = getattr(transformers, loader).from_config(
+            own, dtype=dtype, trust_remote_code=False
+        )
     network.tie_weights()
     mark(network)
     if (networks := _RESERVED.get()) is not None:
         networks.append(network)
-    result: Network = network
-    return result
+    return network

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import ConfigError
 from harness.core.torch_types import Layer, Network
@@ -105,15 +105,16 @@ class ShardedModel(LocalModel):
     def _receive(self, first: dict[str, torch.Tensor]) -> None:
         """Take this process's part of every weight that the main process has, one weight at a time."""
         import torch
+        from torch.distributed.tensor import DTensor
 
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
-                sharded: Any = parameter.detach()
+                sharded = cast(DTensor, parameter.detach())
                 weight = first.pop(name)
                 if not self._group.is_main:
                     weight = torch.empty_like(weight, device=device_of(self._given))
                 self._group.broadcast_tensors([weight])
-                sharded.to_local().copy_(part(weight, sharded).to_local())
+                sharded.to_local().copy_(cast(DTensor, part(weight, sharded)).to_local())
 
     def _fill(self, here: bool) -> None:
         targets = dict(self._given.named_parameters())
