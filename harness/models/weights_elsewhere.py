@@ -57,7 +57,7 @@ def reserved(folder: Path, loader: str, dtype: torch.dtype, config: ModelConfig 
     from transformers.initialization import no_init_weights
 
     own = config or transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    with no_init_weights():  # type: ignore[no-untyped-call]
+    with no_init_weights():
         network: Network = getattr(transformers, loader).from_config(
             own, dtype=dtype, trust_remote_code=False
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from harness.core.torch_types import Layer, Network
 from harness.models.layers import plain_layers
@@ -56,7 +57,7 @@ def _is_foldable(layer: Layer) -> bool:
     from torch import nn
 
     chain = plain_layers.wrappers(layer)
-    base = plain_layers.innermost(layer)
+    kind = cast("type", type(plain_layers.innermost(layer)))
     whole = all(type(parameter) is nn.Parameter for parameter in layer.parameters())
     changed = "forward" in vars(layer) or any(one.merged or one.disable_adapters for one in chain)
-    return len(chain) == 1 and type(base) is nn.Linear and whole and not changed
+    return len(chain) == 1 and kind is nn.Linear and whole and not changed
