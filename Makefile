@@ -36,7 +36,6 @@ browser: setup  ## a Chromium for the report's tests, where none is installed (P
 	{ $(BIN)/pip install --quiet playwright && $(BIN)/playwright install --with-deps chromium; }
 
 gpu: setup  ## what needs a GPU, and docs/gpu.md from what is measured (ten minutes); skipped with a reason elsewhere
-	$(BIN)/python -m pytest -m gpu -rs tests/gpu
 	$(BIN)/python -m docs.gpu
 
 faults: setup  ## kill -9: ten minutes of kills of every command that writes, then fifty each of a run, a search and an ingest, and a Ray node (an hour on 2 busy cores)

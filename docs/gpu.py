@@ -3,15 +3,18 @@
     python -m docs.gpu                                      # the bundled model
     python -m docs.gpu --model meta-llama/Llama-3.1-8B-Instruct
 
-Loading, six methods with their parity checks and memory against the estimate, and tokens a second beside
-`transformers.generate` and, where it is installed, vLLM. What fails is written as such; the rest is measured all the same.
+The tests of `tests/gpu`, loading, six methods with their parity checks and memory against the estimate, and tokens a second
+beside `transformers.generate` and, where it is installed, vLLM. What fails is written as such; the rest is measured all the
+same. What is at work when the time is over is stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,8 +34,9 @@ TASK = "handbook_qa"
 SETTINGS = ("weights.num_train_epochs=1", "weights.dev_examples=8")
 LIMIT, LABELS = 40, 40
 ROWS, ANSWER = 32, 128
+_LONGEST_TIMER = 1e6
 SECONDS = 600.0
-"""After which nothing more is begun."""
+"""After which what is at work is stopped, and nothing more is begun."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,24 +48,61 @@ class Line:
     beside: str = ""
 
 
+class TimeIsOver(BaseException):
+    """Raised in what is at work at the deadline; a run that fails would be recorded and gone on from."""
+
+
+@contextlib.contextmanager
+def stopped_at(deadline: float) -> Iterator[None]:
+    """Inside the `with` block `TimeIsOver` is raised when `time.monotonic()` reaches `deadline`."""
+
+    def stop(*_: object) -> None:
+        raise TimeIsOver
+
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeIsOver
+    handler = signal.signal(signal.SIGALRM, stop)
+    others, _ = signal.setitimer(signal.ITIMER_REAL, min(left, _LONGEST_TIMER))
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, others - time.monotonic() + began) if others else 0)
+
+
 def measure(model: str, task: str, limit: int, rows: int, answer: int) -> Iterator[Line]:
     """Every line, in the order of their cost."""
+    from harness.models.layers.out_of_memory import release
+
     deadline = time.monotonic() + SECONDS
     steps: list[tuple[str, Callable[[], Line]]] = [
+        ("tests", _tests),
         ("load", lambda: _loading(model)),
         *((name, lambda name=name: _method(model, task, name, limit)) for name in METHODS),  # type: ignore[misc]
         ("tokens a second", lambda: _speed(model, rows, answer)),
         ("vLLM", lambda: _vllm(model, rows, answer)),
     ]
     for what, step in steps:
-        if time.monotonic() > deadline:
-            yield Line(what=what, result=f"not measured: {SECONDS / 60:.0f} minutes were over")
-            continue
         try:
-            yield step()
+            with stopped_at(deadline):
+                line = step()
+        except TimeIsOver:
+            line = Line(what=what, result=f"not measured: {SECONDS / 60:.0f} minutes were over")
         except Exception as error:  # a fault in one line leaves the others
             first = (str(error).strip().splitlines() or [""])[0]
-            yield Line(what=what, result=f"failed: {type(error).__name__}: {first[:160]}")
+            line = Line(what=what, result=f"failed: {type(error).__name__}: {first[:160]}")
+        release()  # the next line, and vLLM's process, find the card as empty as it was
+        yield line
+
+
+def _tests() -> Line:
+    """The tests that need a device, in a process of their own: what they leave on the card goes with it."""
+    words = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-rs", "tests/gpu"]
+    done = subprocess.run(words, cwd=PAGE.parents[1], capture_output=True, text=True, check=False)
+    last = (done.stdout.strip().splitlines() or [done.stderr.strip()[-160:]])[-1]
+    return Line(what="tests", result=last if done.returncode == 0 else f"failed: {last}")
 
 
 def _loading(spec: str) -> Line:
@@ -193,7 +234,7 @@ def _vllm(spec: str, rows: int, answer: int) -> Line:
         return Line(what="tokens a second of vLLM", result="not measured: vLLM is not installed")
     texts = [request.id for request in _requests(rows, answer)]
     words = [sys.executable, "-c", _VLLM, json.dumps([str(resolve(spec)), texts, answer])]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     return Line(what="tokens a second of vLLM", result=f"{float(done.stdout.splitlines()[-1]):.0f}")
 
 

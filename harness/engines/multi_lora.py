@@ -35,6 +35,7 @@ class SeveralAdapters(HfEngine):
 
     name = "several"
     shares = False
+    folds = False
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from harness.models.number_format import dtype_of
 
 MOST_ROWS = {"cpu": 128, "cuda": 256}
 """The most rows that the engine answers at once (`harness.engines.hf.engine`)."""
+FOLDED_SHARE = 0.5
+"""The most of a GPU's free memory that the engine gives to copies with folded adapters."""
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +68,23 @@ def _peak(
     own = max(map(len, asked)) - shared + max_new_tokens
     rows = min(len(asked), MOST_ROWS.get(device, MOST_ROWS["cpu"]))
     idle = memory.Work(tokens=0, loss_tokens=0, rows=rows, length=own)
-    peaks = [memory.inference(sizes, recipe.base, dtype, idle).total]
+    copies = _folded(recipe, model, memory.BYTES[dtype] * sizes.linear)
+    peaks = [memory.inference(sizes, recipe.base, dtype, idle).total + copies]
     for stage, moved, added in requirements.counted(spec, recipe) if lessons else ():
         work = largest_batch(lessons, model, stage)
         peaks.append(memory.training(sizes, recipe.base, dtype, work, stage, moved, added).total)
     return max(peaks) + (0 if device == "cuda" else memory.PROCESS)
+
+
+def _folded(recipe: Recipe, model: LanguageModel, linear: float) -> float:
+    """Bytes of the copies of the linear layers that adapters are folded into while a GPU answers
+    (`harness.models.layers.folded`); they are made only where there is room."""
+    if model.network.device.type != "cuda" or recipe.base.quantized:
+        return 0.0
+    import torch
+
+    adapted = any(stage.adapter for stage in recipe.weights)
+    return linear if adapted and linear <= FOLDED_SHARE * torch.cuda.mem_get_info()[0] else 0.0
 
 
 def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stage: Weights) -> memory.Work:

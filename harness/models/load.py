@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
 from harness.core.torch_types import ModelConfig, Network
+from harness.models import weights_elsewhere
 from harness.models.cache import quiet
 from harness.models.chat import chat_from
 from harness.models.fingerprint import fingerprint
@@ -52,14 +53,17 @@ def load(
     kind = architecture_of(spec)
     try:
         with quiet(), contextlib.nullcontext() if kind.writes else _drawn_alike():
-            network = getattr(transformers, kind.loader).from_pretrained(
-                folder,
-                dtype=number,
-                device_map=device_map(folder, target_device, number.itemsize, quantization),
-                trust_remote_code=False,
-                use_safetensors=True,
-                **extra,
-            )
+            if weights_elsewhere.is_active() and quantization is None:
+                network = weights_elsewhere.reserved(folder, kind.loader, number, config)
+            else:
+                network = getattr(transformers, kind.loader).from_pretrained(
+                    folder,
+                    dtype=number,
+                    device_map=device_map(folder, target_device, number.itemsize, quantization),
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    **extra,
+                )
     except torch.OutOfMemoryError:
         raise ConfigError(
             f"model '{spec}' does not fit into the GPU's memory in {str(number).removeprefix('torch.')}",

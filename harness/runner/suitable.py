@@ -128,12 +128,12 @@ def _of_answers(model: str) -> Misfit | None:
 
 def _of_number_format(recipe: Recipe) -> Misfit | None:
     """Gradients smaller than 6e-8 are 0 in float16, which has no scale to hold them up here."""
-    named = {getattr(recipe.base, name, None) for name in ("dtype", "compute_dtype")}
-    if not recipe.weights or "float16" not in named:
+    fields = [name for name in ("dtype", "compute_dtype") if getattr(recipe.base, name, None) == "float16"]
+    if not recipe.weights or not fields:
         return None
     return Misfit(
         reason="float16 loses small gradients: training in it needs loss scaling, which is not supported",
-        remedy="set the base's dtype to bfloat16, or to float32 on a card without bfloat16 (V100, T4)",
+        remedy=f"--set base.{fields[0]}=bfloat16, or float32 on a card without bfloat16 (V100, T4)",
     )
 
 

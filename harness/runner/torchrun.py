@@ -1,7 +1,8 @@
 """One command under torchrun or `accelerate launch`: the first process runs it, the others help train.
 
 The leading process does everything that a single one would. For each training stage it tells the
-others which one; they load the model, and all go through the training loop together.
+others which one; they load the model, without its weights if it is sharded, and all go through the training
+loop together.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.values import Example
+from harness.models import weights_elsewhere
 from harness.results.folder import RunFolder
 from harness.runner.cell_context import CellContext, begin, lesson, room_in
 from harness.runner.cells import Cell
@@ -106,9 +108,16 @@ def _help() -> None:
 
 def _train(order: StageOrder, workbench: ModelPool) -> None:
     cell, folder = order.cell, RunFolder(order.folder)
-    model = workbench.asked(cell.model, cell.recipe, fresh=True)
+    stage = cell.recipe.weights[order.index]
+    sharded = getattr(stage, "sharding", "none") == "full"
+    with weights_elsewhere.weights_elsewhere() if sharded else contextlib.nullcontext() as without:
+        model = workbench.asked(cell.model, cell.recipe, fresh=True)
     attempt = begin(cell, folder, workbench, Progress(), order.pool, room_in(model, cell))
-    for before, stage in enumerate(cell.recipe.weights[: order.index]):
-        model = stage.load(model, folder.stage(before))
+    for before, earlier in enumerate(cell.recipe.weights[: order.index]):
+        model = earlier.load(model, folder.stage(before))
+    if without:
+        weights_elsewhere.mark(
+            model.network
+        )  # a base may have made another network from the one without weights
     lessons = [lesson(attempt, example) for example in order.pool]
-    cell.recipe.weights[order.index].train(model, lessons, training_context(attempt, order.index))
+    stage.train(model, lessons, training_context(attempt, order.index))

@@ -124,6 +124,10 @@ class ProcessGroup:
                 torch.distributed.broadcast(tensor.detach(), src=0)
 
 
+ALONE = ProcessGroup()
+"""The group of a process that trains by itself."""
+
+
 def started() -> int:
     """Number of processes that torchrun or `accelerate launch` started, this one included.
 
@@ -146,7 +150,7 @@ def started() -> int:
 def group() -> ProcessGroup:
     """The process group this process was started in, or a group of one."""
     if started() == 1:
-        return ProcessGroup()
+        return ALONE
     import torch
 
     if not torch.distributed.is_initialized():

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import ConfigError
 from harness.core.torch_types import Layer, Network
 from harness.models.layers.blocks import blocks
 from harness.models.number_format import dtype_of
+from harness.models.weights_elsewhere import has_no_weights
 from harness.training.batching import Batch
 from harness.training.distributed import ProcessGroup
 from harness.training.settings import TrainingSettings
@@ -29,6 +30,8 @@ class LocalModel:
     """A network that is trained directly, without a sharded copy."""
 
     divided = False
+    settles_in_main_only = False
+    """Whether other processes have no weights in the end, because they were given none."""
     notes: tuple[str, ...] = ()
 
     def __init__(self, network: Network) -> None:
@@ -68,11 +71,15 @@ class ShardedModel(LocalModel):
                 "weights held in 4 or 8 bits cannot be divided over processes",
                 remedy="sharding: none, or base: plain",
             )
-        self._given = network
+        self._given, self._group = network, group
         super().__init__(_twin(network))
-        mesh = init_device_mesh(network.device.type, (group.size,))
+        self.settles_in_main_only = lacking_somewhere(network, group)
+        first = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
+        mesh = init_device_mesh(device_of(network).type, (group.size,))
         self._root = _divide(self.network, mesh)
         self._empty()
+        if self.settles_in_main_only:
+            self._receive(first)
         self.notes = (
             f"weights, gradients and optimizer states are divided over {group.size} processes;"
             " each row is computed whole",
@@ -91,9 +98,23 @@ class ShardedModel(LocalModel):
             self._empty()
 
     def settle(self) -> None:
-        self._fill(True)
+        self._fill(self._group.is_main or not self.settles_in_main_only)
         del self._root
         self.network = self._given
+
+    def _receive(self, first: dict[str, torch.Tensor]) -> None:
+        """Take this process's part of every weight that the main process has, one weight at a time."""
+        import torch
+        from torch.distributed.tensor import DTensor
+
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                sharded = cast(DTensor, parameter.detach())
+                weight = first.pop(name)
+                if not self._group.is_main:
+                    weight = torch.empty_like(weight, device=device_of(self._given))
+                self._group.broadcast_tensors([weight])
+                sharded.to_local().copy_(cast(DTensor, part(weight, sharded)).to_local())
 
     def _fill(self, here: bool) -> None:
         targets = dict(self._given.named_parameters())
@@ -122,6 +143,20 @@ def learner(network: Network, settings: TrainingSettings, group: ProcessGroup) -
             remedy="sharding: none, or optim: adamw",
         )
     return ShardedModel(network, group)
+
+
+def lacking_somewhere(network: Network, group: ProcessGroup) -> bool:
+    """Whether a process of the group has built the network without weights; every process must call this."""
+    return any(group.all_gather(has_no_weights(network)))
+
+
+def device_of(network: Network) -> torch.device:
+    """Where a network is trained; one without weights of its own is trained where the main process's is."""
+    import torch
+
+    if has_no_weights(network) and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return next(network.parameters()).device
 
 
 def whole(state: Any, here: bool = True) -> Any:

@@ -58,7 +58,9 @@ class Rollouts:
                 )
             )
         answers: list[list[int]] = [[] for _ in requests]
-        for position, completion in HfEngine(self.model).generate(requests):
+        engine = HfEngine(self.model)
+        engine.folds = False  # trl computes the chances of these tokens with the adapter as it is
+        for position, completion in engine.generate(requests):
             if completion.finish_reason == "error":
                 raise EngineError(
                     f"training example '{self.examples[int(prompts[position])].id}': {completion.error}"

@@ -24,7 +24,7 @@ from harness.training.checkpoint import Checkpoint, LoopState, signature
 from harness.training.collator import Layout
 from harness.training.ema import Average
 from harness.training.evaluation import Evaluation, evaluate
-from harness.training.fsdp import learner
+from harness.training.fsdp import lacking_somewhere, learner
 from harness.training.gradient_accumulation import Gradient, Loss
 from harness.training.loss import response_loss
 from harness.training.lr_schedule import learning_rate
@@ -60,7 +60,7 @@ def fit(
     over all its tokens, so accumulation equals a large batch. A checkpoint left in `context.folder` by an
     interrupted call is resumed; earlier steps are not reported again. Under torchrun every process calls
     this; they share the rows of each step, and only the first evaluates, reports and writes. With `sharding:
-    full` the network has no weights if this raises.
+    full` the network has no weights if this raises, and never in a process that was given none.
 
     Raises:
         ConfigError: nothing to learn from, or a setting that this model or machine does not support.
@@ -104,9 +104,13 @@ class _Loop:
     def run(self) -> Fit:
         self.began = time.monotonic()
         with narrow_lora(self.network):
-            self.layout = Layout(self.network, self.rows, self.settings, self.loss)
+            self.layout = Layout(self.network, self.rows, self.settings, self.loss, self.group)
         self.state.notes += self.layout.notes
-        self.group.synchronize_start(list(weights_io.trainable(self.network).values()), self.context.seed)
+        # Sharding brings the main process's weights to processes that have none.
+        here = (
+            [] if lacking_somewhere(self.network, self.group) else weights_io.trainable(self.network).values()
+        )
+        self.group.synchronize_start(list(here), self.context.seed)
         self.learner = learner(self.network, self.settings, self.group)
         self.state.notes += self.learner.notes
         parameters = list(weights_io.trainable(self.learner.network).values())
@@ -287,5 +291,6 @@ class _Loop:
             if self.group.is_main:
                 weights_io.restore(self.network, self.checkpoint.best(state.best.step))
             state.notes.append(f"kept the weights of step {state.best.step} of {state.step}, the best on dev")
-        self.group.broadcast_tensors(list(weights_io.trainable(self.network).values()))
+        if not self.learner.settles_in_main_only:
+            self.group.broadcast_tensors(list(weights_io.trainable(self.network).values()))
         self.checkpoint.finished()

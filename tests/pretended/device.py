@@ -331,13 +331,22 @@ def pretended(count: int = 1, *, bfloat16: bool = True, free: int = 20 << 30) ->
     import bitsandbytes  # noqa: F401  (chooses its own kernels when it is imported: those of the CPU)
     import transformers  # noqa: F401
 
-    log, load = Pretended(), torch.from_numpy
+    log, load, gradients = Pretended(), torch.from_numpy, torch.autograd._engine_run_backward
+    answers = Answers(log)
+
+    def run_backward(*args: Any, **kwargs: Any) -> Any:
+        # Torch turns a mode off inside a call that it answers, and gradients written in Python ask for devices, too.
+        with answers:
+            return gradients(*args, **kwargs)
+
     with contextlib.ExitStack() as stack:
         # Modes belong to a thread, and transformers loads in several.
         stack.enter_context(mock.patch.dict("os.environ", {"HF_DEACTIVATE_ASYNC_LOAD": "1"}))
         for name, value in _cuda(count, bfloat16, free).items():
             stack.enter_context(mock.patch.object(torch.cuda, name, value, create=True))
+        stack.enter_context(mock.patch.object(torch.accelerator, "is_available", return_value=True))
         stack.enter_context(mock.patch.object(torch, "from_numpy", lambda array: put(load(array), CPU)))
-        stack.enter_context(Answers(log))
+        stack.enter_context(mock.patch.object(torch.autograd, "_engine_run_backward", run_backward))
+        stack.enter_context(answers)
         stack.enter_context(Kernels(log))
         yield log

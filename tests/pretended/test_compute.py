@@ -199,7 +199,11 @@ def test_a_card_without_bfloat16_computes_in_float32_and_refuses_to_train_in_flo
         misfit = of_model("tiny", recipe)
         assert misfit is not None
         assert "loss scaling" in misfit.reason
-        assert "float32 on a card without bfloat16" in misfit.remedy
+        assert misfit.remedy.startswith("--set base.dtype=bfloat16, or float32 on a card without bfloat16")
+        quantized = recipes.from_config(
+            {"base": {"kind": "nf4", "compute_dtype": "float16"}, "weights": "lora"}, name="x"
+        )
+        assert "--set base.compute_dtype=" in str(of_model("tiny", quantized))
 
 
 def test_a_random_state_is_kept_of_the_one_card_that_computes(one_thread: None) -> None:

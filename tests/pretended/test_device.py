@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -29,6 +31,31 @@ def test_gradients_are_where_their_parameters_are(gpu: Pretended) -> None:
     optimizer = torch.optim.AdamW(layer.parameters())
     optimizer.step()
     assert all(state["exp_avg"].is_cuda for state in optimizer.state.values())
+
+
+class Doubled(torch.autograd.Function):
+    """Makes its gradient in Python, on the device that its result's is on."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    @staticmethod
+    def backward(_ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+        return torch.full(grads[0].shape, 2.0, device=grads[0].device) * grads[0]
+
+
+@pytest.mark.parametrize("through", ["tensor", "function"])
+def test_gradients_written_in_python_ask_for_devices(gpu: Pretended, through: str) -> None:
+    given = torch.ones(3, device="cuda", requires_grad=True)
+    result = Doubled.apply(given).sum()  # type: ignore[no-untyped-call]
+    if through == "tensor":
+        result.backward()
+    else:
+        torch.autograd.backward(result)
+    assert given.grad is not None
+    assert given.grad.is_cuda
+    assert given.grad.tolist() == [2.0] * 3
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from harness.engines.hf import forward_pass, token_sampling
-from harness.models.layers import narrow_lora
+from harness.models.layers import narrow_lora, plain_layers
 from harness.training import batching, optimizer
 from tests.pretended import test_compute as checks
+from tests.pretended import test_folded as folding
 from tests.pretended.device import Pretended
 
 pytestmark = pytest.mark.pretended_gpu
@@ -87,6 +88,22 @@ def _rows_halved_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PassBudget, "halve", lambda self: False)
 
 
+def _adapters_lost_in_folding(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plain_layers, "plain", lambda layer, _dtype: plain_layers.innermost(layer))
+
+
+def _scores_of_folded_adapters(patch: pytest.MonkeyPatch) -> None:
+    from harness.engines.hf.engine import HfEngine
+
+    honest = HfEngine.loglikelihoods
+
+    def loglikelihoods(self: HfEngine, pairs: Any) -> Any:
+        with self._folded().used():
+            return honest(self, pairs)
+
+    patch.setattr(HfEngine, "loglikelihoods", loglikelihoods)
+
+
 def _answers(gpu: Pretended, folder: Path) -> None:
     checks.test_greedy_and_constrained_answers_are_the_cpus(gpu)
 
@@ -111,6 +128,15 @@ def _memory(gpu: Pretended, folder: Path) -> None:
     checks.test_memory_that_runs_out_while_reading_halves_the_pass_and_not_the_rows(gpu)
 
 
+def _folded(gpu: Pretended, folder: Path) -> None:
+    folding.test_folded_answers_are_those_of_the_adapter(gpu, {})
+
+
+def _scores(gpu: Pretended, folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        folding.test_scores_and_rollouts_are_computed_with_the_adapter(gpu, patch)
+
+
 Plant, Check = Callable[[pytest.MonkeyPatch], None], Callable[[Pretended, Path], None]
 FAULTS: list[tuple[Plant, Check]] = [
     (_mask_left_on_the_host, _answers),
@@ -123,6 +149,8 @@ FAULTS: list[tuple[Plant, Check]] = [
     (_masters_on_the_host, _full),
     (_rows_on_the_host, _full),
     (_rows_halved_at_once, _memory),
+    (_adapters_lost_in_folding, _folded),
+    (_scores_of_folded_adapters, _scores),
 ]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from docs import gpu as page
 from tests.conftest import write_tiny_task
+from tests.gpu import test_cuda
 from tests.pretended.device import Pretended
 
 pytestmark = pytest.mark.pretended_gpu
@@ -24,7 +26,7 @@ def test_the_script_fills_the_page_with_every_line(
     assert page.main([*words, "--page", str(tmp_path / "gpu.md")]) == 0
     text = (tmp_path / "gpu.md").read_text().split(page.BEGIN)[1].split(page.END)[0]
     assert "`tiny` on pretended" in text
-    for what in ("load", *page.METHODS, "tokens a second, 2 rows"):
+    for what in ("tests", "load", *page.METHODS, "tokens a second, 2 rows"):
         assert f"| {what} |" in text
     assert "failed" not in text
     assert text.count("parity checks passed") == 3
@@ -37,6 +39,26 @@ def test_lines_after_the_time_is_over_are_not_measured(
     monkeypatch.setattr(page, "SECONDS", -1.0)
     lines = list(page.measure("tiny", "none", 1, 1, 1))
     assert all(line.result.startswith("not measured") for line in lines)
+
+
+def test_what_is_at_work_when_the_time_is_over_is_stopped(
+    gpu: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "SECONDS", 0.3)
+    monkeypatch.setattr(page, "_tests", lambda: time.sleep(60))
+    lines = list(page.measure("tiny", "none", 1, 1, 1))
+    assert lines[0].what == "tests"
+    assert all(line.result.startswith("not measured") for line in lines)
+
+
+def test_the_tests_of_a_gpu_pass_on_the_pretended_one(gpu: Pretended, tmp_path: Path) -> None:
+    test_cuda.test_the_engine_answers_on_the_gpu_as_on_the_cpu()
+    for recipe in ("lora", "qlora", "full"):
+        folder = tmp_path / recipe
+        folder.mkdir()
+        test_cuda.test_training_runs_on_the_gpu_and_records_device_memory(
+            recipe, write_tiny_task(folder), folder
+        )
 
 
 def test_a_machine_without_a_gpu_leaves_the_page_alone(capsys: pytest.CaptureFixture[str]) -> None:

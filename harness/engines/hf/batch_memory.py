@@ -18,7 +18,7 @@ _SHARE = 0.4
 
 def rows_that_fit(network: Network, length: int, most: int) -> int:
     """How many rows of `length` tokens fit beside the network, between 1 and `most`."""
-    return max(1, min(most, int(_free(network.device) * _SHARE / (length * token_bytes(network)))))
+    return max(1, min(most, int(free(network.device) * _SHARE / (length * token_bytes(network)))))
 
 
 def token_bytes(network: Network) -> int:
@@ -28,7 +28,8 @@ def token_bytes(network: Network) -> int:
     return int(2 * config.num_hidden_layers * key_value_heads(config) * head_size(config) * width)
 
 
-def _free(device: torch.device) -> float:
+def free(device: torch.device) -> float:
+    """Bytes that can still be allocated on a device."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached

@@ -11,7 +11,7 @@ import torch
 
 from harness.core.protocols import Engine, LanguageModel
 from harness.core.values import Completion, Request
-from harness.engines.hf.batch_memory import rows_that_fit
+from harness.engines.hf.batch_memory import free, rows_that_fit
 from harness.engines.hf.batch_scheduler import Backend, Schedule
 from harness.engines.hf.constrain import Constrainer
 from harness.engines.hf.loglikelihood import score
@@ -25,6 +25,7 @@ from harness.engines.hf.shared_prefix_backend import SharedBackend
 from harness.models.architecture import base_of
 from harness.models.attention import has_windows
 from harness.models.layers.attached import learnt_prefix
+from harness.models.layers.folded import NOTHING_FOLDED, FoldedLayers, fold_copies
 from harness.models.rotary import switching_length
 
 Side = Literal["short", "long", "across"]
@@ -35,6 +36,9 @@ _WORTH_SHARING = {"cpu": 64, "cuda": 8192}
 _WORTH_READING_ONCE = {"cpu": 4096, "cuda": 0}
 """Fewest tokens that its rows must read of a prefix: each one that is read in place costs some small products
 at every step, and is copied to its rows below that."""
+_FOLDED_SHARE = 0.5
+"""The most of a GPU's free memory that copies with folded adapters take; the rest is for keys and values."""
+_FOLDED_NOTE = "adapters are folded into copies of their layers while answers are generated"
 
 
 class HfEngine:
@@ -47,6 +51,8 @@ class HfEngine:
     name = "hf"
     answers_in_context = True
     """Whether an answer shares the model's context with its prompt."""
+    folds = True
+    """Whether answers on a GPU are computed with adapters folded into copies of their layers; scores never are."""
     notes: tuple[str, ...] = ()
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
@@ -67,12 +73,13 @@ class HfEngine:
         for row in rows:
             if row.reason is not None:
                 yield row.position, row.completion()
+        folded = self._folded()
         for side, members in self._sides([row for row in rows if row.reason is None]):
             shares = self.shares and side == "short"
             schedule = self._schedule(members, side)
             while schedule.unfinished():
                 # Between answers the network is restored, so the caller may use it.
-                with serving(self.model.network, NAME if shares else None):
+                with serving(self.model.network, NAME if shares else None, folded):
                     done = schedule.advance()
                 if side != "across" or self.batch_size is None:
                     self.batch_size = schedule.capacity
@@ -145,6 +152,15 @@ class HfEngine:
             except ValueError as error:
                 row.fail(str(error))
         return row
+
+    def _folded(self) -> FoldedLayers:
+        network = self.model.network
+        if not self.folds or network.device.type != "cuda":
+            return NOTHING_FOLDED
+        folded = fold_copies(network, _FOLDED_SHARE * free(network.device))
+        if folded.plain:
+            self.notes = (_FOLDED_NOTE,)
+        return folded
 
     def _room_behind(self, prompt: Sequence[int]) -> int:
         """The most tokens that an answer to this prompt can have."""

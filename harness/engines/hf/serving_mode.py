@@ -15,6 +15,7 @@ from harness.engines.hf.forward_pass import ACTIVE
 from harness.models.architecture import base_of
 from harness.models.attention import replaced_attention, rule_of, why_not
 from harness.models.layers.attached import learnt_prefix
+from harness.models.layers.folded import NOTHING_FOLDED, FoldedLayers
 from harness.models.layers.narrow_lora import narrow_lora
 from harness.models.placement import devices
 
@@ -52,8 +53,8 @@ def why_not_shared(network: Network) -> str | None:
 
 
 @contextlib.contextmanager
-def serving(network: Network, attention: str | None) -> Iterator[None]:
-    """Evaluation mode, no gradients, and the attention function of that name (None: its own).
+def serving(network: Network, attention: str | None, folded: FoldedLayers = NOTHING_FOLDED) -> Iterator[None]:
+    """Evaluation mode, no gradients, the attention function of that name (None: its own), and folded adapters.
 
     Everything is restored at the end, so that training can continue unaffected.
     """
@@ -62,7 +63,7 @@ def serving(network: Network, attention: str | None) -> Iterator[None]:
         module.training = False
     chosen = replaced_attention(network, attention) if attention else contextlib.nullcontext()
     try:
-        with chosen, quick_products(network), torch.no_grad(), narrow_lora(network):
+        with chosen, quick_products(network), torch.no_grad(), folded.used(), narrow_lora(network):
             yield
     finally:
         for module in training:
