@@ -154,11 +154,9 @@ def _left_out(
     if not silent:  # each row is an example, or refused
         return lines
     used: dict[str, set[int]] = {}
-    for item in placed:
-        for row in (item.source, *item.joined):
-            used.setdefault(row.file, set()).add(row.number)
-    for fault in refused:
-        used.setdefault(fault.source.file, set()).add(fault.source.number)
+    sources = [row for one in placed for row in (one.source, *one.joined)]
+    for row in (*sources, *(one.source for one in refused)):
+        used.setdefault(row.file, set()).add(row.number)
     unlearnt = [located for located in part if located.number not in used.get(located.file, ())]
     if unlearnt and not placed:
         raise unlearnt[0].error(f"no row of {split} can be used: {silent}")
