@@ -75,8 +75,8 @@ def compared(
         criticals = [t_quantile((1 + TOGETHER) / 2, df) for df in degrees]
         criticals.append(float(np.interp(correlation, _CORRELATIONS, _criticals(groups))))
         held += [abs(centre - truth) <= critical * se + 1e-9 for critical in criticals]
-    satterthwaite, seen, exact = (100 * held / repeats).tolist()
-    return satterthwaite, seen, exact
+    satterthwaite, adaptive, exact = (100 * held / repeats).tolist()
+    return satterthwaite, adaptive, exact
 
 
 def _drawn(groups: Groups, scores: Scores, gap: float, rng: np.random.Generator) -> Floats:
