@@ -229,10 +229,9 @@ def _is_count(node: nodes.Node) -> bool:
         return _is_count(node.left) and _is_count(node.right)
     if isinstance(node, nodes.Filter):
         return node.name in ("length", "count")
-    of_loop = (
-        isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "loop"
-    )
-    return of_loop and node.attr in _COUNTS
+    if not isinstance(node, nodes.Getattr) or not isinstance(node.node, nodes.Name):
+        return False
+    return node.node.name == "loop" and node.attr in _COUNTS
 
 
 def _size(value: nodes.Node, sizes: Mapping[str, int]) -> int:
