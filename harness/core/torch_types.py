@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
     from torch import nn
@@ -55,5 +55,13 @@ if TYPE_CHECKING:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
+    class GradientContext(torch.autograd.function.FunctionCtx):
+        """What an autograd function hands from its forward to its backward pass."""
+
+        saved_tensors: tuple[torch.Tensor, ...]
+        needs_input_grad: tuple[bool, ...]
+        scaling: float
+        activation: Callable[[torch.Tensor], torch.Tensor]
+
 else:
-    Layer = Network = ModelConfig = Tokenizer = object
+    Layer = Network = ModelConfig = Tokenizer = GradientContext = object

@@ -20,12 +20,14 @@ from harness.core.keys import file_digest
 from harness.evidence.aggregate import gather, mean_interval
 from harness.export import card, loading, program, serving, weights
 from harness.models.chat import ModelChat
-from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.folder import ResultsFolder, RunFolder, read_json
 from harness.results.lines import samples
 from harness.results.records.run import RunRecord
 from harness.results.run_scores import scores as primary_scores
 from harness.runner.model_pool import is_server
 from harness.workflows.options.export import ExportOptions
+
+MANIFEST = "export.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +55,19 @@ def from_options(options: ExportOptions) -> Exported:
 def export(
     results: Path, run: str, folder: Path, *, merged: bool = False, task: str | None = None
 ) -> Exported:
-    """Write a finished run to `folder`, completely or not at all.
+    """Write a finished run to `folder`, completely or not at all. A folder that holds this very export is left as it
+    is, so a command that was killed at its end can be repeated.
 
     Raises:
-        ConfigError: no such run, one that did not finish, a folder that is not empty, a task that has
+        ConfigError: no such run, one that did not finish, a folder that holds anything else, a task that has
             changed, or weights that no other tool can read.
     """
     run_folder = ResultsFolder(results).find_run(run)
     source, record = run_folder.path, run_folder.finished()
     if record is None:
         raise ConfigError(f"run '{source.name}' is not finished", remedy="run its command again to resume it")
-    check_new(folder)
+    if not _is_export_of(folder, record):
+        check_new(folder)
     known = program.task_of(record, task)
     recipe = recipes.from_config(record.recipe.raw, name=record.recipe.name, file=source / "run.json")
     if merged and not recipe.weights:
@@ -139,7 +143,25 @@ def _write_manifest(draft: Path, record: RunRecord) -> None:
     digests = {str(path.relative_to(draft)): file_digest(path) for path in files}
     head = {name: record.raw[name] for name in ("id", "key", "seed", "model", "task")}
     text = json.dumps({"run": head, "sha256": digests}, ensure_ascii=False, indent=1)
-    (draft / "export.json").write_text(text + "\n", encoding="utf-8")
+    (draft / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _is_export_of(folder: Path, record: RunRecord) -> bool:
+    try:
+        return bool(read_json(folder / MANIFEST)["run"]["key"] == record.raw["key"])
+    except (OSError, ValueError, LookupError, TypeError, ConfigError):
+        return False
+
+
+def _holds_the_same(folder: Path, draft: Path) -> bool:
+    """Whether a folder has the draft's files, and each with the same bytes."""
+    names = [
+        sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+        for root in (folder, draft)
+    ]
+    return names[0] == names[1] and all(
+        file_digest(folder / one) == file_digest(draft / one) for one in names[0]
+    )
 
 
 @contextmanager
@@ -153,6 +175,9 @@ def _whole(folder: Path) -> Iterator[Path]:
     try:
         yield draft
         draft.chmod(0o755)
+        if _holds_the_same(folder, draft):
+            return
+        check_new(folder)
         if folder.is_dir():
             folder.rmdir()
         draft.rename(folder)

@@ -196,6 +196,25 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(results: Path, tm
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine.txt"]
 
 
+def test_the_same_export_again_leaves_the_folder_and_anything_else_is_refused(
+    results: Path, tmp_path: Path
+) -> None:
+    """As after a kill between the folder's renaming and the end of the command."""
+    out = tmp_path / "out"
+    first = write(results, "plain_prompt", out)
+    written = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    again = write(results, "plain_prompt", out)
+    assert (again.files, again.commands) == (first.files, first.commands)
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == written
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    (out / "README.md").write_text("mine")
+    with pytest.raises(ConfigError, match="is not an empty folder"):
+        write(results, "plain_prompt", out)
+    assert (out / "README.md").read_text() == "mine"
+    with pytest.raises(ConfigError, match="is not an empty folder"):
+        write(results, "low_rank", out)
+
+
 def test_a_task_that_changed_since_is_refused(results: Path, tmp_path: Path) -> None:
     task = write_tiny_task(tmp_path)
     with (task / "test.jsonl").open("a") as file:

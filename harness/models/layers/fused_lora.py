@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from harness.core.torch_types import Layer, Network
+from harness.core.torch_types import GradientContext, Layer, Network
 from harness.models.layers.plain_layers import quantization
 from harness.models.patch_forward import replaced
 
@@ -25,7 +25,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, s: float
+        ctx: GradientContext, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, s: float
     ) -> Tensor:
         narrow = x @ a.T
         out = x @ weight.T if bias is None else torch.addmm(bias, x, weight.T)
@@ -34,7 +34,7 @@ class _Product(torch.autograd.Function):
         return out.addmm_(narrow, b.T, alpha=s)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: GradientContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, narrow, weight, a, b = ctx.saved_tensors
         grad = grads[0]
         back = (grad @ b).mul_(ctx.scaling)
@@ -49,7 +49,9 @@ class _Widened(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, out: Tensor, x: Tensor, a: Tensor, b: Tensor, s: float, rounds: bool) -> Tensor:
+    def forward(
+        ctx: GradientContext, out: Tensor, x: Tensor, a: Tensor, b: Tensor, s: float, rounds: bool
+    ) -> Tensor:
         narrow = x.float() @ a.T
         ctx.save_for_backward(x, narrow, a, b)
         ctx.scaling = s
@@ -58,7 +60,7 @@ class _Widened(torch.autograd.Function):
         return torch.addmm(out.float(), narrow, b.T, alpha=s).to(out.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: GradientContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, narrow, a, b = ctx.saved_tensors
         grad = grads[0].float()
         back = (grad @ b).mul_(ctx.scaling)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.core.torch_types import Layer, Network
+from harness.core.torch_types import GradientContext, Layer, Network
 from harness.models.layers.recomputed_states import recompute_later
 from harness.models.patch_forward import replaced
 
@@ -22,13 +22,13 @@ class _RootMeanSquareNorm(torch.autograd.Function):
     arXiv:1910.07467)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    def forward(ctx: GradientContext, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         inverse = torch.rsqrt(_dot(x, x) / x.shape[-1] + epsilon)
         ctx.save_for_backward(x, inverse, weight)
         return (x * inverse).mul_(weight)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: GradientContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, inverse, weight = ctx.saved_tensors
         to_weight = (grads[0] * x).mul_(inverse).sum(0) if ctx.needs_input_grad[1] else None
         grad = grads[0] * weight
@@ -40,14 +40,14 @@ class _NarrowRootMeanSquareNorm(torch.autograd.Function):
     """The same for `x` and `weight` in 16 bits: computed in float32, and rounded where transformers rounds."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    def forward(ctx: GradientContext, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         wide = x.float()
         inverse = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + epsilon)
         ctx.save_for_backward(x, inverse, weight)
         return wide.mul_(inverse).to(x.dtype).mul_(weight)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: GradientContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, inverse, weight = ctx.saved_tensors
         wide, to_weight = x.float(), None
         if ctx.needs_input_grad[1]:

@@ -6,12 +6,11 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.core.torch_types import Layer, Network
+from harness.core.torch_types import GradientContext, Layer, Network
 from harness.models.layers.recomputed_states import recompute_later
 from harness.models.patch_forward import replaced
 
@@ -24,13 +23,13 @@ class _Gated(torch.autograd.Function):
     """activation(gate) · up (Shazeer 2020, arXiv:2002.05202), with the activation computed again for the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, gate: Tensor, up: Tensor, activation: Activation) -> Tensor:
+    def forward(ctx: GradientContext, gate: Tensor, up: Tensor, activation: Activation) -> Tensor:
         ctx.save_for_backward(gate, up)
         ctx.activation = activation
         return activation(gate) * up
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: GradientContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
         with torch.enable_grad():
             gate, up = (tensor.detach().requires_grad_() for tensor in ctx.saved_tensors)
             product = ctx.activation(gate) * up
