@@ -19,6 +19,7 @@ from harness.report.data import load as load_report
 from harness.results import run_labels, run_scores
 from harness.results.database import ingest
 from harness.results.records.run import RunRecord
+from harness.runner import latency
 from harness.runner.asked import covers
 from harness.runner.cells import Cell, plan
 from harness.runner.model_pool import ModelPool
@@ -28,6 +29,9 @@ from harness.workflows import run as session
 from harness.workflows.options.run import RunOptions
 
 FAST = ("weights.num_train_epochs=1", "weights.dev_examples=2")
+
+TIMED = latency.PROMPTS + 1
+"""Requests that measure latency: a first token of each prompt, and a few more tokens of one."""
 
 
 class Counted(Progress):
@@ -181,7 +185,7 @@ def test_more_test_examples_train_nothing_again(
     assert training.steps > 0
     assert (progress.steps, progress.answers) == (0, 3)
     assert file.read_bytes() == before
-    assert len(asked_of_model) == 3 + 3  # the new ones, and three for the timing
+    assert len(asked_of_model) == 3 + TIMED  # the new ones
     old, new = first.records[0].raw, more.records[0].raw
     assert new["train"] == old["train"]
     assert new["seconds"] > old["seconds"]
@@ -198,7 +202,7 @@ def test_a_changed_test_file_trains_nothing_again_and_asks_what_is_new(
     again = run([lora(tiny_task)], tmp_path / "r", progress=(progress := Counted()))
     assert again.folders != first.folders
     assert progress.steps == 0
-    assert asked_of_model[:-3] == (["test-new"] if change == "add" else ["test-0"])
+    assert asked_of_model[:-TIMED] == (["test-new"] if change == "add" else ["test-0"])
     old, new = first.records[0].raw, again.records[0].raw
     assert new["weights_key"] == old["weights_key"]
     assert new["train"] == old["train"] | {"trained_by": first.folders[0].name}
