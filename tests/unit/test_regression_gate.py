@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ConfigError
+from harness.evidence.verdict_text import round_up
 from harness.regression import config_diff, example_flips, gate_text, junit, noise_floor
 from harness.regression.gate import judge
 from harness.regression.gate_rules import Rules
@@ -64,7 +65,8 @@ def test_a_loss_of_two_points_that_n_cannot_resolve_is_inconclusive_with_a_numbe
     assert check.change == pytest.approx(-0.02)
     assert check.examples_needed is not None
     assert check.examples_needed > 100
-    assert f"{check.examples_needed} more examples" in gate_text.text(gate)
+    assert check.examples_needed < round_up(check.examples_needed) <= 1.1 * check.examples_needed
+    assert f"about {round_up(check.examples_needed):,} more examples would settle it" in gate_text.text(gate)
     allowed = judge(snapshot(after), snapshot(before), RULES, allow_inconclusive=True)
     assert (allowed.verdict, allowed.exit_code) == ("inconclusive", 0)
 
