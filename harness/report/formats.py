@@ -102,6 +102,7 @@ def _subject(task: str, model: str, recipe: str) -> str:
 
 def _subjects_in_markdown(text: str) -> Iterator[str]:
     task = model = ""
+    below_head = False
     if not text.startswith("## "):
         return
     for line in text.splitlines():
@@ -109,7 +110,11 @@ def _subjects_in_markdown(text: str) -> Iterator[str]:
             task, _, model = line.removeprefix("## ").rpartition(" · ")
             if model not in (IMPORTED, BESIDE):
                 yield _subject(task, model, "")
-        elif line.startswith("| ") and model in (IMPORTED, BESIDE) and not line.startswith("| recipe |"):
+        elif line.startswith("|---"):
+            below_head = True
+        elif not line.startswith("| "):
+            below_head = False
+        elif below_head and model in (IMPORTED, BESIDE):
             yield _subject(task, model, line.split(" | ")[0].removeprefix("| ").strip("*"))
 
 
