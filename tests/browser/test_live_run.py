@@ -90,7 +90,8 @@ def test_a_tab_outlives_a_kill_and_becomes_the_report_of_the_resumed_run(
     tiny_task: Path, tmp_path: Path, held: tuple[Server, Held]
 ) -> None:
     server, reply = held
-    words = ("run", str(tiny_task), "--recipes", "zero_shot", "--model", server.model())
+    model = server.model(limits=f"concurrency=1,max_retries=0,timeout={PATIENCE:.0f}")
+    words = ("run", str(tiny_task), "--recipes", "zero_shot", "--model", model)
     with Chrome() as chrome, running(tmp_path, *words, "--open") as process:
         address = address_of(process)
         live_server = psutil.Process(process.pid).children()

@@ -148,6 +148,17 @@ def test_a_file_that_only_claims_to_be_a_report_is_not_served(tmp_path: Path) ->
     assert watch.final() is None
 
 
+def test_a_command_that_ends_between_two_looks_at_it_was_not_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = LiveRun(name=NAME, pid=2**22, cells=(LiveCell(id="a", state="answering"),))
+    readings = iter([running, replace(running, ending="done")])
+    monkeypatch.setattr(live, "read", lambda results, name: next(readings))
+    watch = Watch(tmp_path, NAME)
+    watch.look()
+    assert json.loads(watch.json)["state"] == "finished"
+
+
 @pytest.mark.parametrize("content", ["", "[", "[]", '{"cells": 3}', '{"pid": "x"}', "9" * 5000])
 def test_a_state_that_cannot_be_read_is_no_state(tmp_path: Path, content: str) -> None:
     live.folder(tmp_path).mkdir()

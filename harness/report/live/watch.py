@@ -114,7 +114,13 @@ class Watch:
     def final(self) -> Path | None:
         """The report's file, once the command has ended: read now, because the latest check may be older than
         its end."""
-        return _final(live.read(self.results, self.name) or LiveRun(name=self.name))
+        return _final(self._state_now())
+
+    def _state_now(self) -> LiveRun:
+        """What the command says of itself; read again where its process is gone, because it may have ended after the
+        first reading."""
+        run = live.read(self.results, self.name) or LiveRun(name=self.name)
+        return (live.read(self.results, self.name) or run) if run.interrupted else run
 
     def _run(self) -> None:
         while not self._closed.wait(POLL):
@@ -122,7 +128,7 @@ class Watch:
 
     def look(self) -> None:
         """Read what changed; a file that cannot be read now is read at the next check."""
-        run = live.read(self.results, self.name) or LiveRun(name=self.name)
+        run = self._state_now()
         try:
             self._rebuild(run)
         except (OSError, ValueError, KeyError, HarnessError):
