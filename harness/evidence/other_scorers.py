@@ -86,13 +86,13 @@ def _denied(
     means = " and ".join(points(float(table.values.mean())) for table in both)
     if claim.says == "ahead" and pair.outcome == "worse":
         return (
-            f"By {name} it is the other way around: {claim.recipe} and {claim.reference} score {means}, "
+            f"Scored by {name}, it is the other way around: {claim.recipe} and {claim.reference} score {means}, "
             f"{by(pair)}{provisionally(pair)}."
         )
     if claim.says == "ahead" and pair.outcome != "better":
         word = "are level" if pair.outcome == "equivalent" else "cannot be told apart"
-        return f"By {name}, {claim.recipe} and {claim.reference} {word}: {means}, a difference of {by(pair)}."
+        return f"Scored by {name}, {claim.recipe} and {claim.reference} {word}: {means}, a difference of {by(pair)}."
     if claim.says == "level" and pair.outcome in ("better", "worse") and not pair.provisional:
         word = "ahead of" if pair.outcome == "better" else "behind"
-        return f"By {name}, {claim.recipe} is {word} {claim.reference}: {means}, a difference of {by(pair)}."
+        return f"Scored by {name}, {claim.recipe} is {word} {claim.reference}: {means}, a difference of {by(pair)}."
     return ""

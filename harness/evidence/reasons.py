@@ -11,6 +11,7 @@ from harness.evidence.verdict_text import (
     count,
     listed,
     points,
+    provisional,
     provisionally,
     scored,
     standing,
@@ -85,14 +86,17 @@ def _economies(story: VerdictFacts) -> list[str]:
             _ratio(chosen.cost.prompt_tokens, other.cost.prompt_tokens, "the prompt tokens"),
         ]
         if any(parts):
-            reasons.append(f"{chosen.recipe} needs {listed([p for p in parts if p])} of {other.recipe}")
+            reasons.append(f"{chosen.recipe} takes {listed([p for p in parts if p])} of {other.recipe}")
     return reasons
 
 
 def _ratio(mine: float | None, theirs: float | None, what: str) -> str:
     if not theirs or mine is None or abs(mine - theirs) < 0.05 * theirs:
         return ""
-    return f"{100 * mine / theirs:.0f} % of {what}" if mine else f"none of {what}"
+    if not mine:
+        return f"none of {what}"
+    times = mine / theirs
+    return f"{times:.{1 if times >= 0.1 else 2}f} times {what}"
 
 
 def _caveats(story: VerdictFacts) -> list[str]:
@@ -100,9 +104,13 @@ def _caveats(story: VerdictFacts) -> list[str]:
     if story.once:
         verb = "was" if len(story.once) == 1 else "were"
         spread = f"{100 * math.sqrt(ASSUMED.variance):.0f} points"
+        claims_more = provisional(story) or any(
+            c.provisional for c in story.comparisons if c.outcome != "inconclusive"
+        )
+        condition = ", and a provisional claim holds only if it varies less" if claims_more else ""
         caveats.append(
             f"{listed(story.once)} {verb} trained with one seed: training is assumed to vary by {spread} from seed "
-            "to seed, and a provisional claim holds only if it varies less"
+            f"to seed{condition}"
         )
     for oracle in story.oracles:
         caveats.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")

@@ -21,8 +21,8 @@ ALONE = "Nothing to compare"
 NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
 ONE_SEED = "provisional: one training seed"
 LEGEND = (
-    "A point is a hundredth of the score. Brackets show where the value would lie with an unlimited number of such "
-    "examples; they hold in 95 of 100 verdicts."
+    "A point is a hundredth of the score. Brackets show the range in which the value would lie with "
+    "an unlimited number of such examples; in 95 of 100 verdicts all of these ranges are right."
 )
 """For a reader who has never seen a verdict."""
 MOSTLY_ONE = 0.8

@@ -65,7 +65,7 @@ def _unsettled(story: VerdictFacts) -> str:
         return f"Use {story.recommended} for now."
     closest = min(rivals, key=lambda c: (c.outcome in SETTLED, c.difference))
     if any(c.provisional for c in rivals):
-        why = "one training run each cannot tell"
+        why = "one training run each is too few to tell"
     elif closest.low <= 0 <= closest.high:
         why = "the difference may be chance"
     else:

@@ -86,7 +86,7 @@ def test_the_family_is_decided_where_only_its_recipes_are_open() -> None:
     assert set(decision.within.candidates) == {"lora", "full"}
     assert decision.notes[0] == decision.within.sentence
     assert "Which finetune is open" in decision.within.sentence
-    assert "one training run each cannot tell" in decision.within.sentence
+    assert "one training run each is too few to tell" in decision.within.sentence
     assert decision.next_step == "harness run task --seeds 3"
 
 
@@ -338,14 +338,14 @@ def test_another_scorer_that_does_not_bear_the_headline_out_is_named_under_it() 
     prompt = scored_too(run("few_shot", "prompt", range(60)), "strict", range(5))
     tuned = scored_too(run("lora", "finetune", range(160)), "strict", range(7))
     decision = verdict(prompt, tuned)
-    (sentence,) = [note for note in decision.notes if note.startswith("By strict")]
+    (sentence,) = [note for note in decision.notes if note.startswith("Scored by strict")]
     assert sentence.startswith(
-        "By strict, lora and few_shot cannot be told apart: 3.5 and 2.5, a difference of"
+        "Scored by strict, lora and few_shot cannot be told apart: 3.5 and 2.5, a difference of"
     )
     turned = verdict(scored_too(prompt, "strict", range(100)), tuned)
-    assert any("By strict it is the other way around" in note for note in turned.notes)
+    assert any("Scored by strict, it is the other way around" in note for note in turned.notes)
     agrees = verdict(prompt, scored_too(tuned, "strict", range(120)))
-    assert not any(note.startswith("By strict") for note in agrees.notes)
+    assert not any(note.startswith("Scored by strict") for note in agrees.notes)
 
 
 def test_a_graded_score_says_what_it_is() -> None:
