@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.core.errors import ConfigError, RunError
@@ -143,11 +143,11 @@ class _Loop:
                 fused_norms(self.learner.network),
                 gated_mlps(self.learner.network),
                 recomputed_states(),
-                kept_memory() as kept,
+                kept_memory() as give_back,
             ):
                 for rows in self._steps():
-                    self._step(rows)
-                    kept.after_step()
+                    self._step(rows, give_back)
+                    give_back()
                     if self._patience_is_over():
                         break
                     self._save()
@@ -185,7 +185,7 @@ class _Loop:
                 yield [self.rows[i] for batch in step for i in batch]
             epoch, skipped = epoch + 1, 0
 
-    def _step(self, rows: Sequence[TokenizedExample]) -> None:
+    def _step(self, rows: Sequence[TokenizedExample], give_back: Callable[[], None]) -> None:
         state, began = self.state, time.monotonic()
         self.learner.network.train()
         loss = self._finite(self.gradient.of(rows, state.step + 1), "loss", rows)
@@ -193,6 +193,7 @@ class _Loop:
         state.notes += self.gradient.notes
         self.gradient.notes = []
         rate = learning_rate(self.settings, state.step, self.total)
+        give_back()
         norm = self._finite(self.optimizer.step(rate), "gradient norm", rows)
         self.average.update()
         tokens = sum(len(row) for row in rows)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not hasattr(_glibc(), "mallinfo2"), reason="not 
 
 BEFORE = """
 import contextlib, ctypes
+import psutil
 from harness.models.layers.malloc import _glibc, kept_memory
 
 SIZE = 64 << 20
@@ -65,4 +66,21 @@ with contextlib.suppress(RuntimeError), kept_memory():
     assert glibc.mallinfo2().fordblks > 3 * SIZE
     raise RuntimeError
 assert glibc.mallinfo2().fordblks < SIZE
+""")
+
+
+def test_a_step_can_return_what_it_freed() -> None:
+    check("""
+with kept_memory() as give_back:
+    glibc.free(glibc.malloc(ctypes.c_size_t(4 * SIZE)))
+    blocks = [glibc.malloc(ctypes.c_size_t(SIZE)) for _ in range(4)]
+    for block in blocks:
+        ctypes.memset(block, 1, SIZE)
+    last = glibc.malloc(ctypes.c_size_t(64))  # above the blocks, so that only their pages can be returned
+    full = psutil.Process().memory_info().rss
+    for block in blocks:
+        glibc.free(block)
+    assert psutil.Process().memory_info().rss > full - SIZE
+    give_back()
+    assert psutil.Process().memory_info().rss < full - 3 * SIZE
 """)

@@ -17,7 +17,6 @@ from harness.models.layers import adapters, recomputed_states
 from harness.models.layers.fused_lora import fused_lora
 from harness.models.layers.fused_rmsnorm import fused_norms
 from harness.models.layers.gated_mlp import gated_mlps
-from harness.models.layers.malloc import KeptMemory
 from harness.training.batching import Batch, collate
 from harness.training.loss import response_loss
 from harness.training.optimizer import Optimizer
@@ -170,27 +169,3 @@ def test_a_gradient_that_nothing_is_added_to_stays_narrow_and_a_sum_does_not() -
         (parameter * 0.001).sum().backward()
         (gradient,) = optimizer._gradients.values()
         assert gradient.dtype == number
-
-
-class Process:
-    """Resident bytes as steps leave them: what lasts, and gaps that grow until they are given back."""
-
-    def __init__(self, lasting: int, needed: int, growth: int) -> None:
-        self.lasting, self.needed, self.growth, self.kept, self.returned = lasting, needed, growth, 0, 0
-
-    def step(self) -> None:
-        self.kept = max(self.kept + self.growth, self.needed)
-
-    def give_back(self) -> None:
-        self.kept, self.returned = 0, self.returned + 1
-
-
-@pytest.mark.parametrize(("growth", "at_most"), [(0, 1), (10, 21)])
-def test_memory_that_is_kept_does_not_grow_and_is_rarely_given_back(growth: int, at_most: int) -> None:
-    process = Process(lasting=1000, needed=100, growth=growth)
-    kept = KeptMemory(lambda: process.lasting + process.kept, process.give_back)
-    for _ in range(40):
-        process.step()
-        assert process.kept <= 120
-        kept.after_step()
-    assert 1 <= process.returned <= at_most
