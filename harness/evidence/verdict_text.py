@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.core import formatting
 from harness.evidence.families import NAMES, SETTLED
 from harness.evidence.verdict_types import (
     Comparison,
@@ -198,7 +199,7 @@ def standing(pair: Comparison | FamilyClaim) -> str:
         return f"{pair.recipe} and {pair.reference} score the same, {bracket(pair)}"
     verb = "leads" if pair.difference > 0 else "trails"
     low, high = (pair.low, pair.high) if pair.difference > 0 else (-pair.high, -pair.low)
-    gap = f"{points(abs(pair.difference))} points [{points(low)}, {points(high)}]"
+    gap = f"{formatting.points(abs(pair.difference))} points [{formatting.points(low)}, {formatting.points(high)}]"
     return f"{pair.recipe} {verb} {pair.reference} by {gap}"
 
 
@@ -249,7 +250,7 @@ def meaning(primary: str, summary: RecipeSummary) -> list[str]:
 
 
 def points(value: float) -> str:
-    """A difference of scores in points, one decimal."""
+    """A score in points, one decimal."""
     return f"{round(100 * value, 1) + 0.0:.1f}"
 
 
@@ -266,17 +267,17 @@ def scored(summary: RecipeSummary) -> str:
 
 def by(pair: Comparison | FamilyClaim) -> str:
     """A difference with its interval: "21.0 points [16.2, 25.8]"."""
-    return f"{points(pair.difference)} points {bracket(pair)}"
+    return f"{formatting.points(pair.difference)} points {bracket(pair)}"
 
 
 def ends(pair: Comparison | FamilyClaim) -> str:
     """The same without the unit."""
-    return f"{points(pair.difference)} {bracket(pair)}"
+    return f"{formatting.points(pair.difference)} {bracket(pair)}"
 
 
 def bracket(pair: Comparison | FamilyClaim) -> str:
     """The interval alone: "[16.2, 25.8]"."""
-    return f"[{points(pair.low)}, {points(pair.high)}]"
+    return f"[{formatting.points(pair.low)}, {formatting.points(pair.high)}]"
 
 
 def round_up(count: int) -> int:
