@@ -68,7 +68,9 @@ def predict(
         both = unused or (knowledge >= ENOUGH and form + skill >= ENOUGH)
         because = f"{_share(knowledge)} is knowledge that BM25 finds, {_share(form + skill)} form or skill"
         if unused:
-            because = f"{_share(knowledge)} is knowledge in passages that BM25 finds and the model does not use"
+            because = (
+                f"{_share(knowledge)} is knowledge in passages that BM25 finds and the model does not use"
+            )
         predictions.append(Prediction(recipes=("rag_lora",), worth=both, because=because))
     if "gold" in gains:
         because = f"{_share(retrieval)} is lost because BM25 misses passages that would help"

@@ -26,6 +26,10 @@ LEGEND = (
     "examples; they hold in 95 of 100 verdicts."
 )
 """For a reader who has never seen a verdict."""
+ALONE_LEGEND = (
+    "* in these runs alone: another training may move the value by more than the brackets allow for."
+)
+"""For a reader of a table that marks intervals without training noise."""
 MOSTLY_ONE = 0.8
 """A recipe whose most common answer reaches this share gets a note."""
 
@@ -124,9 +128,19 @@ def provisionally(pair: Comparison) -> str:
     return ", provisionally" if pair.provisional else ""
 
 
+def of_these_runs(pair: Comparison) -> bool:
+    """Whether a pair's interval covers these runs only, without training noise."""
+    return pair.provisional and pair.outcome != "inconclusive"
+
+
 def these_runs(pair: Comparison) -> str:
-    """The suffix of an open pair whose interval covers these runs only, without training noise."""
-    return " in these runs alone" if pair.provisional and pair.outcome != "inconclusive" else ""
+    """The suffix of a pair whose interval covers these runs only."""
+    return " in these runs alone" if of_these_runs(pair) else ""
+
+
+def starred(pair: Comparison) -> str:
+    """The same suffix in a table, which `ALONE_LEGEND` explains."""
+    return "*" if of_these_runs(pair) else ""
 
 
 def mostly_one_answer(summary: RecipeSummary) -> str:
