@@ -17,15 +17,17 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize
 
+from harness.evidence.stats.intervals import t_quantile
 from harness.evidence.stats.resampling import Floats
 
-_FROM, _TO, _STEP = -20.0, 25.0, 0.1
-"""Logarithms of the integral's variable; eigenvalues are scaled to 1 at most. One large group and many small ones have
-eigenvalues of many sizes, each of which matters where its product with the variable is near 1."""
+_FROM, _TO, _STEPS = -20.0, 25.0, 2
+"""Range of the logarithm of the integral's variable, and steps per unit and √groups: the integrand turns that often.
+Eigenvalues are scaled to 1 at most; one large group and many small ones have eigenvalues of many sizes, each of which
+matters where its product with the variable is near 1."""
 
 
 def critical_value(sizes: Floats, correlation: float, level: float) -> float:
-    """How many standard errors (CR2) hold the mean with probability `level`.
+    """How many standard errors (CR2) hold the mean with probability `level`; never fewer than for groups of one size.
 
     Args:
         sizes: examples in each group, (groups,).
@@ -35,22 +37,29 @@ def critical_value(sizes: Floats, correlation: float, level: float) -> float:
     return _critical(tuple(np.sort(sizes).tolist()), round(correlation, 2), level)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _critical(sizes: tuple[float, ...], correlation: float, level: float) -> float:
-    array, most = np.array(sizes), 4.0
-    while tail(most, array, correlation) > 1 - level and most < 1e6:
-        most *= 2
-    root = optimize.brentq(lambda t: tail(t, array, correlation) - (1 - level), 0.5, most, xtol=1e-4)
-    return float(root)
+    array, low = np.array(sizes), t_quantile((1 + level) / 2, len(sizes) - 1.0)
+
+    def excess(critical: float) -> float:
+        return tail(critical, array, correlation) - (1 - level)
+
+    if excess(low) <= 0:
+        return low
+    high = 1.25 * low
+    while excess(high) > 0:
+        low, high = high, 1.25 * high
+    return float(optimize.brentq(excess, low, high, xtol=1e-3))
 
 
 def tail(critical: float, sizes: Floats, correlation: float) -> float:
     """Probability that |t| of groups of `sizes` (groups,) exceeds `critical`, by Imhof's integral."""
     values, counts = _eigenvalues(critical, sizes, correlation)
-    products = np.outer(np.exp(np.arange(_FROM, _TO, _STEP)), values / np.abs(values).max())
+    step = min(0.1, 1 / _STEPS / math.sqrt(len(sizes)))
+    products = np.outer(np.exp(np.arange(_FROM, _TO, step)), values / np.abs(values).max())
     angles = np.arctan(products) @ counts / 2
     shrink = np.exp(-np.log1p(products**2) @ counts / 4)
-    return 0.5 + float((np.sin(angles) * shrink).sum()) * _STEP / math.pi
+    return 0.5 + float((np.sin(angles) * shrink).sum()) * step / math.pi
 
 
 def _eigenvalues(critical: float, sizes: Floats, correlation: float) -> tuple[Floats, Floats]:
