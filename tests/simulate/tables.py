@@ -256,7 +256,7 @@ TABLES = (
         "Groups: other critical values",
         "How often an interval (97 %) by itself holds the truth: with Bell and McCaffrey's degrees of freedom, with "
         "Imbens and Kolesár's, and with the exact distribution (Imhof 1961) for the correlation that was seen. In use "
-        "are the first for graded scores and the second for 0/1 scores. True correlation 0.5; *tenth lost*: whole groups. 200 repeats.",
+        "are the first for graded scores, and for 0/1 scores the third where ten groups or more differ, else the second. True correlation 0.5; *tenth lost*: whole groups. 200 repeats.",
         ("groups", "sizes", "scores", "true gap", "Bell–McCaffrey", "Imbens–Kolesár", "exact"),
         tuple(grouped.otherwise()),
     ),
