@@ -67,6 +67,18 @@ def _equal() -> Iterator[RowMaker]:
             yield partial(_claims, world, f"{number} × {size}")
 
 
+def _equal_in_groups() -> Iterator[RowMaker]:
+    """More recipes, seeds and training noise over groups."""
+    for kind, recipes, seeds, noise in (
+        ("binary", 12, 1, 0.0), ("graded", 12, 1, 0.0), ("zeros", 6, 1, 0.0),
+        ("binary", 6, 1, 0.02), ("graded", 6, 1, 0.02), ("binary", 6, 3, 0.02), ("graded", 6, 3, 0.02),
+    ):  # fmt: skip
+        world = World(
+            kind=kind, recipes=recipes, seeds=seeds, noise=noise, group_size=10, icc=0.5, trained=noise > 0
+        )
+        yield partial(_claims, world, "20 × 10")
+
+
 def _called_not_worse(world: World) -> Row:
     counts = _counted(world)
     return (
@@ -177,6 +189,12 @@ TABLES = (
         "scored highest does. With 5 points training varies by more than is assumed.",
         ("scores", "n", "recipes", "seeds", "noise", "groups", "repeats", "false", "provisional", "pairs", "means", "best"),
         tuple(_equal()),
+    ),
+    Table(
+        "Equal recipes: every claim is false, over groups",
+        "The same with more recipes, more seeds or training noise, over twenty groups of ten.",
+        ("scores", "n", "recipes", "seeds", "noise", "groups", "repeats", "false", "provisional", "pairs", "means", "best"),
+        tuple(_equal_in_groups()),
     ),
     Table(
         "One recipe is 5 points better, 1,000 examples",

@@ -121,11 +121,11 @@ def test_the_screen_ends_with_one_command_that_runs_and_why(
     name: str, commands: Mapping[str, click.Command]
 ) -> None:
     lines = screen(decided(name))
-    (place,) = [number for number, line in enumerate(lines) if line.startswith("next: ")]
-    program, *words = shlex.split(lines[place].removeprefix("next: "))
+    (last,) = [number for number, line in enumerate(lines) if line.startswith("next: ")]
+    program, *words = shlex.split(lines[last].removeprefix("next: "))
     assert program == "harness"
     assert commands[words[0]].make_context(words[0], words[1:]) is not None, "the command line reads it"
-    reasons = lines[place + 1 :]
+    reasons = lines[last + 1 :]
     assert reasons, "why"
     assert all(line.startswith("  · ") for line in reasons)
 
