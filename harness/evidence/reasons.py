@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import math
 
+from harness.evidence.provisional_text import provisionally, these_runs
 from harness.evidence.stats.seeds import ASSUMED
-from harness.evidence.verdict_text import (
-    VerdictFacts,
-    by,
-    count,
-    listed,
-    points,
-    provisionally,
-    scored,
-    standing,
-    these_runs,
-)
+from harness.evidence.verdict_text import VerdictFacts, by, count, listed, points, scored, standing
 
 
 def reasons(story: VerdictFacts) -> tuple[str, ...]:

@@ -26,10 +26,6 @@ LEGEND = (
     "examples; they hold in 95 of 100 verdicts."
 )
 """For a reader who has never seen a verdict."""
-ALONE_LEGEND = (
-    "* in these runs alone: another training may move the value by more than the brackets allow for."
-)
-"""For a reader of a table that marks intervals without training noise."""
 MOSTLY_ONE = 0.8
 """A recipe whose most common answer reaches this share gets a note."""
 
@@ -121,26 +117,6 @@ def provisional(story: VerdictFacts) -> bool:
 
 def _marked(story: VerdictFacts) -> str:
     return f" ({ONE_SEED})" if provisional(story) else ""
-
-
-def provisionally(pair: Comparison) -> str:
-    """The suffix of a claim that depends on one training seed."""
-    return ", provisionally" if pair.provisional else ""
-
-
-def of_these_runs(pair: Comparison) -> bool:
-    """Whether a pair's interval covers these runs only, without training noise."""
-    return pair.provisional and pair.outcome != "inconclusive"
-
-
-def these_runs(pair: Comparison) -> str:
-    """The suffix of a pair whose interval covers these runs only."""
-    return " in these runs alone" if of_these_runs(pair) else ""
-
-
-def starred(pair: Comparison) -> str:
-    """The same suffix in a table, which `ALONE_LEGEND` explains."""
-    return "*" if of_these_runs(pair) else ""
 
 
 def mostly_one_answer(summary: RecipeSummary) -> str:

@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import draft
 from harness.core.secrets import masked
 from harness.core.text import cell_text
-from harness.evidence.verdict_text import ALONE_LEGEND, starred
+from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.html.page import visible
 from harness.results.run_labels import BESIDE, IMPORTED

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from harness.core import formatting
+from harness.evidence.provisional_text import ALONE_LEGEND
 from harness.evidence.verdict import decide
-from harness.evidence.verdict_text import ALONE_LEGEND
 from harness.evidence.verdict_types import Comparison, Cost, Verdict
 from harness.report import formats
 from harness.report.data import ReportData, load, with_verdicts

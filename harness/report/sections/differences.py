@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness.core import formatting
 from harness.evidence.pairwise import flip
 from harness.evidence.planning import level_of_each
-from harness.evidence.verdict_text import ALONE_LEGEND, of_these_runs, starred
+from harness.evidence.provisional_text import ALONE_LEGEND, of_these_runs, starred
 from harness.evidence.verdict_types import Comparison, Verdict
 from harness.report.data import ReportData, TaskGroup
 from harness.report.html import components, svg

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
-from harness.evidence.verdict_text import ALONE_LEGEND, of_these_runs, starred
+from harness.evidence.provisional_text import ALONE_LEGEND, of_these_runs, starred
 from harness.evidence.verdict_types import Cost, RecipeSummary, Verdict
 from harness.report import estimates
 from harness.report.data import ReportData, TaskGroup

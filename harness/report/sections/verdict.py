@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
-from harness.evidence.verdict_text import LEGEND, of_these_runs
+from harness.evidence.provisional_text import of_these_runs
+from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import Comparison, Cost, RecipeSummary, Verdict
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData, TaskGroup

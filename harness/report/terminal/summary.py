@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting, terminal
+from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.triage import Triage
-from harness.evidence.verdict_text import ALONE_LEGEND, LEGEND, starred
+from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
 from harness.results.run_labels import IMPORTED
