@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 NONE = "–"
+_MORE_DIGITS = 2
+"""A value that would be rounded to 0 is shown with up to so many more decimals."""
 
 
 def score(value: float | None) -> str:
@@ -17,7 +19,12 @@ def signed(value: float | None) -> str:
 
     The minus is a hyphen, as in every number that the harness writes, so that a search finds it in any output.
     """
-    return NONE if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
+    return NONE if value is None else _not_zero(100 * value, 1, "+")
+
+
+def points(value: float) -> str:
+    """A difference in points: 3.1, -0.4, 0.04."""
+    return _not_zero(100 * value, 1)
 
 
 def decimal(value: float, digits: int = 3) -> str:
@@ -27,7 +34,16 @@ def decimal(value: float, digits: int = 3) -> str:
 
 def signed_decimal(value: float, digits: int = 3) -> str:
     """A difference of scores as it is, with its sign: +0.031; never -0.000."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}"
+    return _not_zero(value, digits, "+")
+
+
+def _not_zero(value: float, digits: int, sign: str = "") -> str:
+    """A difference, or an end of its interval: with more decimals where it would be rounded to 0, because an
+    interval that ends at 0.04 points excludes 0."""
+    for more in range(digits, digits + _MORE_DIGITS + 1):
+        if round(value, more) != 0.0:
+            return f"{round(value, more):{sign}.{more}f}"
+    return f"{0.0:{sign}.{digits}f}"
 
 
 def percent(value: float | None) -> str:

@@ -73,7 +73,7 @@ def _look(situation: Situation) -> NextStep:
     valid = f"check the format: {100 * best.valid_extracted:.0f} % of the answers of {best.recipe} are valid"
     evidence = (
         *((valid,) if best.valid_extracted < MOSTLY_VALID else ()),
-        *of_failures(best),
+        *of_failures(best, situation.triage),
         "check the token limit, the prompt and the labels: what the model is asked, and what a right answer looks like",
     )
     if situation.triage is None and not situation.known & {"finetune", "both"}:
@@ -86,7 +86,7 @@ def _look(situation: Situation) -> NextStep:
 def _use(situation: Situation) -> NextStep:
     """Nothing is left to settle or to try."""
     best = situation.recommended
-    evidence = tuple(of_failures(best)) or (f"{best.recipe} has no failures to fix",)
+    evidence = tuple(of_failures(best, situation.triage)) or (f"{best.recipe} has no failures to fix",)
     if not best.run:
         return NextStep(situation.invocation.run(), evidence)
     folder = f"exported/{best.recipe.split(' ')[0]}"

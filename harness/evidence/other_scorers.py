@@ -10,8 +10,9 @@ from typing import Literal
 from harness.evidence.aggregate import RecipeScores, gather
 from harness.evidence.common_examples import common_ids, on_common
 from harness.evidence.pairwise import compare
+from harness.evidence.provisional_text import provisionally
 from harness.evidence.stats.seeds import TrainingNoise
-from harness.evidence.verdict_text import by, points, provisionally
+from harness.evidence.verdict_text import by, points
 from harness.evidence.verdict_types import Families, RecipeSummary, RunScores, Within
 
 Says = Literal["ahead", "level"]

@@ -279,7 +279,7 @@ def _structured(pair: _Pair, level: float) -> _Result:
         return _Result(low, high, 1.0, "one group: nothing can be said about others")
     totals = by_cluster.sums(pair.differences, pair.clusters)
     p = float(paired.sign_flip(totals)[0])
-    return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
+    return _Result(low, high, p, "cluster-robust t; sign-flip of whole groups")
 
 
 def _careful(pair: _Pair, low: float, high: float, level: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from harness.evidence.provisional_text import of_these_runs, provisionally, these_runs
 from harness.evidence.stats.seeds import ASSUMED
 from harness.evidence.verdict_text import (
     VerdictFacts,
@@ -12,10 +13,8 @@ from harness.evidence.verdict_text import (
     listed,
     points,
     provisional,
-    provisionally,
     scored,
     standing,
-    these_runs,
 )
 
 
@@ -104,10 +103,8 @@ def _caveats(story: VerdictFacts) -> list[str]:
     if story.once:
         verb = "was" if len(story.once) == 1 else "were"
         spread = f"{100 * math.sqrt(ASSUMED.variance):.0f} points"
-        claims_more = provisional(story) or any(
-            c.provisional for c in story.comparisons if c.outcome != "inconclusive"
-        )
-        condition = ", and a provisional claim holds only if it varies less" if claims_more else ""
+        depends = provisional(story) or any(map(of_these_runs, story.comparisons))
+        condition = ", and a provisional claim holds only if it varies less" if depends else ""
         caveats.append(
             f"{listed(story.once)} {verb} trained with one seed: training is assumed to vary by {spread} from seed "
             f"to seed{condition}"

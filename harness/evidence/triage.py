@@ -45,6 +45,12 @@ _WORDS: Mapping[Gap, tuple[str, str]] = {
     "skill": ("nothing in the prompt fixes it", "finetune, or take a stronger base model"),
 }
 
+_UNUSED = (
+    "retrieval finds the facts, and the model does not use them",
+    "finetune with passages in the prompt, or show fewer passages",
+)
+"""The words for knowledge where passages from BM25 gain nothing, although they hold it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Share(Jsonable):
@@ -128,9 +134,7 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     first = ranked[0]
     second = next(share for share in ranked[1:] if share.measured)
     predictions = predict({s.gap: s.share for s in ranked}, gains, overlap, n=n, lost=lost, few=groups < FEW)
-    meaning, step = _WORDS[first.gap]
-    if any(not p.worth and p.certain for p in predictions if "few_shot" in p.recipes):
-        step = step.replace(", or show examples", "")
+    meaning, step = _advice(first.gap, predictions)
     verb = "is" if groups >= FEW else "looks like"
     sentence = f"{_percent(first)} of the score that the plain prompt loses {verb} {first.gap}: {meaning}."
     if first.gap == "skill" and not shown:
@@ -153,6 +157,15 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
         step=step,
         sentence=sentence,
     )
+
+
+def _advice(gap: Gap, predictions: Sequence[Prediction]) -> tuple[str, str]:
+    """What a gap means, and what to do about it; nothing that a prediction rules out."""
+    ruled_out = {name for p in predictions if not p.worth and p.certain for name in p.recipes}
+    if gap == "knowledge" and "bm25_rag" in ruled_out:
+        return _UNUSED
+    meaning, step = _WORDS[gap]
+    return meaning, step.replace(", or show examples", "") if "few_shot" in ruled_out else step
 
 
 def _share(gap: Gap, share: float, drawn: Floats, measured: Measured, clusters: by_cluster.Codes) -> Share:

@@ -64,8 +64,13 @@ def predict(
     probed = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
     predictions = [_finetuning(form, skill, knowledge + retrieval, train_overlap)]
     if "bm25" in gains:
-        both = knowledge >= ENOUGH and form + skill >= ENOUGH
+        unused = knowledge >= ENOUGH and gains["bm25"][2] < enough
+        both = unused or (knowledge >= ENOUGH and form + skill >= ENOUGH)
         because = f"{_share(knowledge)} is knowledge that BM25 finds, {_share(form + skill)} form or skill"
+        if unused:
+            because = (
+                f"{_share(knowledge)} is knowledge in passages that BM25 finds and the model does not use"
+            )
         predictions.append(Prediction(recipes=("rag_lora",), worth=both, because=because))
     if "gold" in gains:
         because = f"{_share(retrieval)} is lost because BM25 misses passages that would help"

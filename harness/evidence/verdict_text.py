@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.core import formatting
 from harness.evidence.families import NAMES, SETTLED
 from harness.evidence.verdict_types import (
     Comparison,
@@ -118,16 +119,6 @@ def _marked(story: VerdictFacts) -> str:
     return f" ({ONE_SEED})" if provisional(story) else ""
 
 
-def provisionally(pair: Comparison) -> str:
-    """The suffix of a claim that depends on one training seed."""
-    return ", provisionally" if pair.provisional else ""
-
-
-def these_runs(pair: Comparison) -> str:
-    """The suffix of an open pair whose interval covers these runs only, without training noise."""
-    return " in these runs alone" if pair.provisional and pair.outcome != "inconclusive" else ""
-
-
 def mostly_one_answer(summary: RecipeSummary) -> str:
     """A sentence if nearly all answers of a recipe are one text, and the targets are not."""
     answer = summary.common_answer
@@ -198,7 +189,7 @@ def standing(pair: Comparison | FamilyClaim) -> str:
         return f"{pair.recipe} and {pair.reference} score the same, {bracket(pair)}"
     verb = "leads" if pair.difference > 0 else "trails"
     low, high = (pair.low, pair.high) if pair.difference > 0 else (-pair.high, -pair.low)
-    gap = f"{points(abs(pair.difference))} points [{points(low)}, {points(high)}]"
+    gap = f"{formatting.points(abs(pair.difference))} points [{formatting.points(low)}, {formatting.points(high)}]"
     return f"{pair.recipe} {verb} {pair.reference} by {gap}"
 
 
@@ -249,7 +240,7 @@ def meaning(primary: str, summary: RecipeSummary) -> list[str]:
 
 
 def points(value: float) -> str:
-    """A difference of scores in points, one decimal."""
+    """A score in points, one decimal."""
     return f"{round(100 * value, 1) + 0.0:.1f}"
 
 
@@ -266,17 +257,17 @@ def scored(summary: RecipeSummary) -> str:
 
 def by(pair: Comparison | FamilyClaim) -> str:
     """A difference with its interval: "21.0 points [16.2, 25.8]"."""
-    return f"{points(pair.difference)} points {bracket(pair)}"
+    return f"{formatting.points(pair.difference)} points {bracket(pair)}"
 
 
 def ends(pair: Comparison | FamilyClaim) -> str:
     """The same without the unit."""
-    return f"{points(pair.difference)} {bracket(pair)}"
+    return f"{formatting.points(pair.difference)} {bracket(pair)}"
 
 
 def bracket(pair: Comparison | FamilyClaim) -> str:
     """The interval alone: "[16.2, 25.8]"."""
-    return f"[{points(pair.low)}, {points(pair.high)}]"
+    return f"[{formatting.points(pair.low)}, {formatting.points(pair.high)}]"
 
 
 def round_up(count: int) -> int:

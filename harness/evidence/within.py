@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from harness.evidence.families import SETTLED
-from harness.evidence.verdict_text import (
-    NOUNS,
-    VerdictFacts,
-    by,
-    listed,
-    points,
-    provisionally,
-    standing,
-    these_runs,
-)
+from harness.evidence.provisional_text import provisionally, these_runs
+from harness.evidence.verdict_text import NOUNS, VerdictFacts, by, listed, points, standing
 from harness.evidence.verdict_types import Within, WithinState
 
 

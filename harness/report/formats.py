@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import draft
 from harness.core.secrets import masked
 from harness.core.text import cell_text
+from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.html.page import visible
 from harness.results.run_labels import BESIDE, IMPORTED
@@ -180,6 +181,8 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
         lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
         lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in _shown(verdict)]
         lines.append("")
+        if any(_star(verdict, summary) for summary in verdict.summaries):
+            lines += [_plain(ALONE_LEGEND), ""]
     lines += [f"- {_plain(reason)}" for reason in verdict.reasons]
     if diagnosis:
         lines += ["", "Training:", "", *(f"- {_plain(sentence)}" for sentence in diagnosis)]
@@ -202,7 +205,8 @@ def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
     difference, low, high, _ = _against(verdict, summary)
     against = "best" if summary.recipe == verdict.best else ""
     if difference is not None:
-        against = f"{formatting.signed(difference)} [{formatting.signed(low)}, {formatting.signed(high)}]"
+        ends = f"[{formatting.signed(low)}, {formatting.signed(high)}]"
+        against = f"{formatting.signed(difference)} {ends}{_plain(_star(verdict, summary))}"
     return [
         f"**{name}**" if summary.recipe == verdict.recommended else name,
         formatting.score(summary.mean),
@@ -218,6 +222,11 @@ def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
         formatting.seconds(summary.cost.train_seconds),
         formatting.seconds(summary.cost.answer_seconds),
     ]
+
+
+def _star(verdict: Verdict, summary: RecipeSummary) -> str:
+    pair = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
+    return "" if pair is None else starred(pair)
 
 
 def _code(text: str) -> str:

@@ -183,6 +183,7 @@ def run_probes(
         evidence=following.evidence,
         notes=(
             *_needed(triage),
+            *_lacking(triage, lacking),
             *(recipe.sentence for recipe in refused),
             *((random_model.NOTE,) if random_model.is_random(model) else ()),
         ),
@@ -207,6 +208,14 @@ def _needed(triage: Triage) -> tuple[str, ...]:
         f"To rely on it, add {formatting.counted(more, 'labeled example')} to dev, or {2 * more} to train, of which half "
         "are then held out.",
     )
+
+
+def _lacking(triage: Triage, names: Collection[str]) -> tuple[str, ...]:
+    """How to get what the triage calls for and cannot be run here."""
+    wanted = [name for p in triage.predictions if p.worth for name in p.recipes if name in names]
+    if not wanted:
+        return ()
+    return (f"To run {' or '.join(wanted)}: pip install 'finetune-or-prompt-harness[dense]'",)
 
 
 def _tried(results: Path, task: str, model: str) -> list[str]:

@@ -1,5 +1,5 @@
-"""Writes docs/simulations.md: how often verdicts on made-up data are wrong. `make simulate`; one table again:
-`python -m tests.simulate --only "Groups: pairs"`."""
+"""Writes docs/simulations.md, and its summary in docs/verdict.md: how often verdicts on made-up data are wrong.
+`make simulate`; one table again: `python -m tests.simulate --only "Groups: pairs"`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.simulate import summary
 from tests.simulate.scale import CLOSE, SCALE, USUAL, Row
 from tests.simulate.tables import TABLES, Table
 from tests.simulate.worker import made, prepare
@@ -49,9 +50,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        nargs="+",
+        nargs="*",
         metavar="TITLE",
-        help="remake the tables whose title begins so, and keep the page's others",
+        help="remake the tables whose title begins so, and keep the page's others; without a title: the summary only",
     )
     options = parser.parse_args()
     rows = _kept() if options.resume else {}
@@ -60,6 +61,18 @@ def main() -> None:
     _ROWS.parent.mkdir(exist_ok=True)
     _simulate(rows, options.processes)
     OUT.write_text(_page(rows), encoding="utf-8")
+    page = summary.PAGE.read_text(encoding="utf-8")
+    summary.PAGE.write_text(summary.written(page, _summary(rows)), encoding="utf-8")
+
+
+def _summary(rows: Mapping[Place, Row]) -> str:
+    made = [[rows[number, index] for index in range(len(table.rows))] for number, table in enumerate(TABLES)]
+    return summary.table(summary.sections([(table.title, table.head) for table in TABLES], made))
+
+
+def summary_of_page() -> str:
+    """The summary of docs/simulations.md as it is."""
+    return _summary(_from_page(()))
 
 
 def _kept() -> dict[Place, Row]:

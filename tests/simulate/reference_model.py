@@ -1,10 +1,7 @@
-"""Other critical values for a grouped mean's t: how often they hold the truth, beside those in use.
+"""Critical values for a grouped mean's t: how often each kind holds the truth, wherever it is used.
 
-Under a reference model (normal, one correlation within all groups) t² is a ratio of two quadratic forms in the
-groups' sums, whose exact distribution Imhof's integral gives. Degrees of freedom are Satterthwaite's approximation to it.
-
-Sources: Imhof 1961, "Computing the Distribution of Quadratic Forms in Normal Variables", Biometrika 48; Imbens and
-Kolesár 2016, for the reference model.
+Under a reference model (normal, one correlation within all groups) the distribution is exact (`exact_t`). Degrees of
+freedom are Satterthwaite's approximation to it.
 """
 
 from __future__ import annotations
@@ -14,10 +11,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import optimize
 
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired
+from harness.evidence.stats.exact_t import critical_value
 from harness.evidence.stats.intervals import t_quantile
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.stats.simultaneous import TOGETHER
@@ -28,32 +25,13 @@ Scores = Literal["binary", "graded", "tenth lost"]
 _CORRELATIONS = np.linspace(0.0, 1.0, 11)
 
 
-def tail(critical: float, sizes: Floats, correlation: float) -> float:
-    """Probability that |t| of groups of `sizes` (groups,) exceeds `critical`, by Imhof's integral."""
-    total = sizes.sum()
-    spread = np.sqrt(sizes * (1 - correlation) + sizes**2 * correlation)
-    residuals = (np.eye(len(sizes)) - np.outer(sizes, np.ones(len(sizes))) / total) / np.sqrt(
-        1 - sizes / total
-    )[:, None]
-    form = np.ones((len(sizes), len(sizes))) - critical**2 * residuals.T @ residuals
-    values = np.linalg.eigvalsh(spread[:, None] * form * spread)
-    values = values[np.abs(values) > 1e-12 * np.abs(values).max()] / np.abs(values).max()
-    nodes, weights = np.polynomial.legendre.leggauss(400)
-    places = (nodes + 1) / 2
-    at = 5 * places / (1 - places)
-    angles = np.arctan(np.outer(at, values)).sum(axis=1) / 2
-    sizes_at = at * np.exp(np.log1p(np.outer(at, values) ** 2).sum(axis=1) / 4)
-    integrand = np.sin(angles) / sizes_at * 5 / (1 - places) ** 2
-    return 0.5 + float((integrand * weights).sum()) / 2 / math.pi
-
-
 @lru_cache(maxsize=8)
 def _criticals(groups: Groups) -> Floats:
     """The exact critical value for each of `_CORRELATIONS`."""
     sizes = groups.sizes.astype(np.float64)
 
     def exact(correlation: float) -> float:
-        return float(optimize.brentq(lambda t: tail(t, sizes, correlation) - (1 - TOGETHER), 1.0, 100.0))
+        return critical_value(sizes, correlation, TOGETHER)
 
     return np.array([exact(correlation) for correlation in _CORRELATIONS])
 

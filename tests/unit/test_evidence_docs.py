@@ -20,6 +20,8 @@ from harness.evidence.triage import Probe, diagnose
 from harness.evidence.verdict import Verdict, decide
 from harness.evidence.verdict_types import Cost, FamilyState, RunScores, VerdictKind, WithinState
 from tests import screens
+from tests.simulate import summary
+from tests.simulate.__main__ import summary_of_page
 
 DOC = " ".join((Path(__file__).parents[2] / "docs" / "verdict.md").read_text(encoding="utf-8").split())
 
@@ -68,6 +70,11 @@ def test_the_verdict(example: Verdict) -> None:
 def test_the_screens_are_what_the_terminal_shows() -> None:
     page = screens.PAGE.read_text(encoding="utf-8")
     assert screens.written(page) == page, "run: python -m tests.screens"
+
+
+def test_the_summary_of_the_simulations_is_that_of_their_page() -> None:
+    page = summary.PAGE.read_text(encoding="utf-8")
+    assert summary.written(page, summary_of_page()) == page, "run: python -m tests.simulate --only"
 
 
 def test_rate() -> None:

@@ -170,3 +170,16 @@ def test_the_table_calls_that_recipe_best_which_the_headline_says_leads() -> Non
     decision = decided(runs, missing, lambda rest: verdict(*rest))
     assert decision.sentence.startswith("Open: bm25_rag leads")
     assert (decision.best, decision.recommended) == ("bm25_rag", None)
+
+
+def test_more_seeds_are_asked_for_where_something_was_trained_and_nowhere_else() -> None:
+    rng, open_ones = np.random.default_rng(8), 0
+    prompts = World(n=120, recipes=3, behind=(0.1, 0.03, 0.0), trained=False)
+    for _ in range(12):
+        decision = verdict(*prompts.runs(rng))
+        words = " ".join([decision.sentence, *decision.notes, decision.next_step, *decision.evidence])
+        assert "seed" not in words
+        open_ones += "more test examples" in words
+    assert open_ones > 3
+    trained = verdict(*World(n=120, recipes=3, behind=(0.3, 0.02, 0.0)).runs(rng))
+    assert "--seeds 3" in trained.next_step

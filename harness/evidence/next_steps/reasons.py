@@ -8,25 +8,35 @@ from collections.abc import Mapping
 
 from harness.evidence.cost_order import trained
 from harness.evidence.failure_modes import ABOUT
+from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import RecipeSummary
+from harness.evidence.worth_training import ruled_out
 
 WEAK = 0.1
 """A field is weak when it is right less often than the others by this share."""
 
-_REMEDIES: Mapping[str, tuple[str, str]] = {
+_FORM = {
+    "lora": "finetuning teaches the form",
+    "constrained": "constrained decoding keeps to the form",
+}
+_STOP = {"lora": "finetuning teaches where to stop"}
+_LONGER = "raise max_new_tokens in the task file"
+_REMEDIES: Mapping[str, tuple[str | Mapping[str, str], str]] = {
     "empty": ("read the prompt that was sent; examples in it, or finetuning, teach the model to answer at all", "train longer, and check that the training answers are not empty"),
-    "no_stop": ("finetuning teaches where to stop", "train longer, and check that the end token is in the labels"),
-    "repeats_itself": ("finetuning teaches where to stop", "train longer, or on more labels"),
-    "truncated": ("raise max_new_tokens in the task file", "raise max_new_tokens in the task file"),
-    "dressed_up": ("finetuning teaches the form; so does constrained decoding", "train longer, or constrain decoding"),
+    "no_stop": (_STOP, "train longer, and check that the end token is in the labels"),
+    "repeats_itself": (_STOP, "train longer, or on more labels"),
+    "truncated": (_LONGER, _LONGER),
+    "dressed_up": (_FORM, "train longer, or constrain decoding"),
     "refused": ("say in the instructions that an answer is expected", "look for refusals among the training answers"),
     "copied_from_shot": ("show other examples, or fewer", "ask the trained model without examples in the prompt"),
-    "malformed": ("finetuning teaches the form; so does constrained decoding", "train longer, or constrain decoding"),
-    "wrong_fields": ("finetuning teaches the form", "add labels that show the fields it gets wrong"),
-    "unsupported_by_passages": ("finetune with the passages in the prompt", "train with the passages that will be served"),
+    "malformed": (_FORM, "train longer, or constrain decoding"),
+    "wrong_fields": ({"lora": _FORM["lora"]}, "add labels that show the fields it gets wrong"),
+    "unsupported_by_passages": ({"rag_lora": "finetune with the passages in the prompt"}, "train with the passages that will be served"),
     "wrong_value": ("the form is right and the content is not", "more labels may help"),
 }  # fmt: skip
-"""Failure mode → the remedy for an untrained recipe, and for a trained one."""
+"""Failure mode → the remedy for an untrained recipe, and for a trained one. A mapping names the recipe that each
+remedy comes down to, so that what a diagnosis has ruled out is not advised."""
+_READ = "read these answers in the report"
 
 
 def commonest_failure(summary: RecipeSummary) -> str:
@@ -34,21 +44,34 @@ def commonest_failure(summary: RecipeSummary) -> str:
     return max(summary.failures.items(), key=lambda item: item[1])[0] if summary.failures else ""
 
 
-def of_failures(summary: RecipeSummary) -> list[str]:
-    """The most common failure and its remedy; for objects, the fields that are right least often."""
+def of_failures(summary: RecipeSummary, triage: Triage | None) -> list[str]:
+    """The most common failure and its remedy; for objects, the fields that are right least often.
+
+    Args:
+        triage: what it rules out for this model and task is no remedy.
+    """
     wrong = sum(summary.failures.values())
     if not wrong:
         return []
     mode = commonest_failure(summary)
     weak = weakness(summary)
-    remedy = _REMEDIES.get(mode, ("read these answers in the report",) * 2)[trained(summary.cost)]
     if weak and mode == "wrong_value":
         return weak
-    about = ABOUT.get(mode, mode)
+    about, remedy = ABOUT.get(mode, mode), _remedy(mode, summary, triage)
     sentence = (
         f"{summary.failures[mode]} of {wrong} failures of {summary.recipe} are {mode} ({about}): {remedy}"
     )
     return [sentence, *weak]
+
+
+def _remedy(mode: str, summary: RecipeSummary, triage: Triage | None) -> str:
+    """What fixes a failure, without what the triage rules out."""
+    if mode == "wrong_value" and summary.family == "finetune" and ruled_out(triage, "lora"):
+        return "labeled examples do not hold the facts that it lacks"
+    remedy = _REMEDIES.get(mode, (_READ, _READ))[trained(summary.cost)]
+    if isinstance(remedy, str):
+        return remedy
+    return "; ".join(words for recipe, words in remedy.items() if not ruled_out(triage, recipe)) or _READ
 
 
 def weakness(summary: RecipeSummary) -> list[str]:

@@ -9,6 +9,7 @@ from harness.evidence.cost_order import trained
 from harness.evidence.next_steps.reasons import commonest_failure, of_failures
 from harness.evidence.next_steps.situation import FAMILY_OF, SHIPPED, NextStep, Situation
 from harness.evidence.triage import Triage
+from harness.evidence.worth_training import ruled_out
 
 ENOUGH_LABELS = 40
 """With fewer labels, halving them twice shows nothing."""
@@ -24,16 +25,20 @@ def missing_family(situation: Situation) -> NextStep | None:
         return None
     best, invocation = situation.recommended, situation.invocation
     if known <= {"finetune", "both"}:
-        return (
-            _with(situation, "zero_shot", "few_shot", why=["no prompt was run for comparison"])
-            if invocation.askable
-            else None
-        )
+        prompts = [name for name in ("zero_shot", "few_shot") if not ruled_out(situation.triage, name)]
+        why = ["no prompt was run for comparison"]
+        return _with(situation, *prompts, why=why) if invocation.askable else None
     called = [name for name in _called_for(situation) if FAMILY_OF[name] not in known]
     if called and situation.triage is not None:
-        return _with(situation, called[0], why=[situation.triage.sentence, *of_failures(best)])
-    if invocation.trainable and _promises(situation.triage, "lora"):
-        return _with(situation, "lora", why=["no finetune was run for comparison", *of_failures(best)])
+        return _with(
+            situation, called[0], why=[situation.triage.sentence, *of_failures(best, situation.triage)]
+        )
+    if invocation.trainable and not ruled_out(situation.triage, "lora"):
+        return _with(
+            situation,
+            "lora",
+            why=["no finetune was run for comparison", *of_failures(best, situation.triage)],
+        )
     return None
 
 
@@ -43,35 +48,36 @@ def untrained(situation: Situation) -> NextStep | None:
     invocation = situation.invocation
     if situation.known & {"finetune", "both"} or not invocation.trainable or not invocation.train:
         return None
-    if not _promises(situation.triage, "lora"):
+    if ruled_out(situation.triage, "lora"):
         return None
     best = situation.recommended
     reason = f"{best.recipe} is hardly better than the same answer to every question, and nothing was trained"
-    return _with(situation, "lora", why=[reason, *of_failures(best)])
+    return _with(situation, "lora", why=[reason, *of_failures(best, situation.triage)])
 
 
 def untried(situation: Situation) -> NextStep | None:
     """What the failures of the recommended recipe call for and has not been run yet."""
     best, invocation = situation.recommended, situation.invocation
     known = situation.known
-    evidence = of_failures(best)
+    evidence = of_failures(best, situation.triage)
     if not evidence:
         return None
     if situation.triage is not None and situation.triage.dominant is not None:
         evidence.append(situation.triage.sentence)
     if commonest_failure(best) == "truncated":
         return NextStep(invocation.validate(), tuple(evidence))
-    promising = _promises(situation.triage, "rag_lora")
+    promising = not ruled_out(situation.triage, "rag_lora")
     if best.family == "retrieve" and "both" not in known and invocation.trainable and promising:
         return _with(situation, "rag_lora", why=evidence)
     called = [name for name in _called_for(situation) if FAMILY_OF[name] not in known]
     if called:
         return _with(situation, called[0], why=evidence)
-    if best.family == "finetune" and _facts(situation.triage) and "both" not in known:
+    if best.family == "finetune" and _facts(situation.triage) and "retrieve" in known and "both" not in known:
         # Labels do not teach facts, and passages alone have lost: the combination is what is left.
-        return _with(situation, "rag_lora", why=evidence)
+        lost = f"passages alone score less than {best.recipe}: passages and labels together are what is left"
+        return _with(situation, "rag_lora", why=[*evidence, lost])
     untrained = not known & {"finetune", "both"} and invocation.trainable
-    if best.family == "prompt" and untrained and _promises(situation.triage, "lora"):
+    if best.family == "prompt" and untrained and not ruled_out(situation.triage, "lora"):
         return _with(situation, "lora", why=evidence)
     labels_help = best.family != "finetune" or not _facts(situation.triage)
     if trained(best.cost) and labels_help and best.lessons >= ENOUGH_LABELS and not invocation.labels:
@@ -93,12 +99,6 @@ def untried_called_for(situation: Situation) -> NextStep | None:
 
 def _facts(triage: Triage | None) -> bool:
     return triage is not None and triage.dominant in ("knowledge", "retrieval")
-
-
-def _promises(triage: Triage | None, recipe: str) -> bool:
-    """Whether no triage shows that `recipe` is not worth trying."""
-    predictions = () if triage is None else triage.predictions
-    return all(p.worth or not p.certain for p in predictions if recipe in p.recipes)
 
 
 def _called_for(situation: Situation) -> list[str]:
@@ -141,7 +141,8 @@ def after_triage(
     worth = [p.recipes for p in triage.predictions if p.worth]
     unsure = [p.recipes for p in triage.predictions if not p.certain]
     tried: list[str] = []
-    for hoped in (worth, unsure, [] if worth or unsure else [("few_shot",)]):
+    plain = [] if worth or unsure or ruled_out(triage, "few_shot") else [("few_shot",)]
+    for hoped in (worth, unsure, plain):
         fit = [
             [n for n in names if n not in without and (invocation.trainable or n not in TRAINED)]
             for names in hoped
@@ -154,7 +155,7 @@ def after_triage(
         tried += [name for names in fit for name in names if name in done]
     reason = f"what the probes call for has been run already: {', '.join(dict.fromkeys(tried))}"
     if not tried:
-        reason = "nothing that the probes call for can be run here"
+        reason = f"{triage.step}: nothing that the probes call for can be run here"
     if not invocation.trainable and any(set(names) & set(TRAINED) for names in worth):
         reason += "; training needs labels and a model that is loaded here"
     return NextStep(invocation.validate(), (reason, "read what the model is asked, and the labels"))

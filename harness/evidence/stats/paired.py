@@ -12,6 +12,7 @@ from scipy import optimize, stats
 
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats.clusters import Codes
+from harness.evidence.stats.exact_t import critical_value
 from harness.evidence.stats.intervals import LEVEL, bca, student
 from harness.evidence.stats.resampling import RESAMPLES, Floats, as_columns, sign_flipped_means
 
@@ -155,8 +156,12 @@ def needs_imagination(differences: Floats, clusters: Codes, *, binary: bool) -> 
 
 
 def _few_groups_differ(differences: Floats, clusters: Codes) -> bool:
-    differing = int((by_cluster.sums(np.abs(differences), clusters) > 1e-12).sum())
-    return differing < min(FEW, by_cluster.count(clusters) / 2)
+    return _differing_groups(differences, clusters) < min(FEW, by_cluster.count(clusters) / 2)
+
+
+def _differing_groups(differences: Floats, clusters: Codes) -> int:
+    """Groups of which an example differs."""
+    return int((by_cluster.sums(np.abs(differences), clusters) > 1e-12).sum())
 
 
 def few(differences: Floats) -> bool:
@@ -203,7 +208,9 @@ def grouped_interval(
     """Interval of the mean of `differences` (n,), examples of a group kept together; within [-1, 1].
 
     Student's t on the cluster-robust variance with the degrees of freedom that the groups' sizes leave,
-    around one imaginary group won and one lost (`imaginary_size`) for 0/1 scores and where few groups differ. One group says nothing of how groups differ: its interval is [-1, 1].
+    around one imaginary group won and one lost (`imaginary_size`) for 0/1 scores and where few groups differ. For
+    0/1 scores of which ten groups or more differ, the exact distribution takes the place of Student's. One group says
+    nothing of how groups differ: its interval is [-1, 1].
     """
     groups = by_cluster.count(clusters)
     if groups == len(differences) > 1:
@@ -219,5 +226,8 @@ def grouped_interval(
         centre, se = (imagined, wider) if wider > se else (centre, se)
         # Of fifty groups of many sizes, a tenth of which is lost whole, fewer than 90 % would be covered without it.
         correlation = by_cluster.within_correlation(differences, clusters)
+        if _differing_groups(differences, clusters) >= FEW:
+            half = critical_value(by_cluster.sizes(clusters), correlation, level) * se
+            return max(-1.0, centre - half), min(1.0, centre + half)
     low, high = student(centre, se, by_cluster.degrees_of_freedom(clusters, correlation), level)
     return max(-1.0, low), min(1.0, high)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from harness.core import formatting
 from harness.evidence.pairwise import flip
 from harness.evidence.planning import level_of_each
+from harness.evidence.provisional_text import ALONE_LEGEND, of_these_runs, starred
 from harness.evidence.verdict_types import Comparison, Verdict
 from harness.report.data import ReportData, TaskGroup
 from harness.report.html import components, svg
@@ -44,6 +45,8 @@ def render(info: Info) -> Markup:
             f"hold together at 95 %). Shaded: within "
             f"{formatting.score(verdict.margin)} points either way, too little to matter. Filled: settled."
         )
+        if any(map(of_these_runs, verdict.comparisons)):
+            caption += f" {ALONE_LEGEND}"
         bodies.append((group.name, components.figure(pictures, caption=caption, question="Difference from")))
     return components.groups(bodies)
 
@@ -93,7 +96,7 @@ def _row(group: TaskGroup, x: svg.Scale, index: int, pair: Comparison) -> Markup
     y = TOP + ROW * (index + 0.5)
     colour = group.colour(pair.recipe)
     open_ = " open" if pair.outcome == "inconclusive" else ""
-    shown = f"{formatting.signed(pair.difference)}  [{formatting.signed(pair.low)}, {formatting.signed(pair.high)}]"
+    shown = f"{formatting.signed(pair.difference)}  [{formatting.signed(pair.low)}, {formatting.signed(pair.high)}]{starred(pair)}"
     return svg.group(
         svg.text(x.start - 14, y + 4, pair.recipe, "label", "end"),
         svg.line(x(pair.low), y, x(pair.high), y, f"whisker s{colour % svg.PALETTE}"),

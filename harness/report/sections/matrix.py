@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
+from harness.evidence.provisional_text import ALONE_LEGEND, of_these_runs, starred
 from harness.evidence.verdict_types import Cost, RecipeSummary, Verdict
 from harness.report import estimates
 from harness.report.data import ReportData, TaskGroup
@@ -31,21 +32,21 @@ _KEY = """\
 <p class="key">Scores and validity in points of 100; small print: 95 % intervals; those of the primary score and
 against the best hold all together and decide, those of the other metrics each by itself. Against the best:
 {% for mark, words in marks %}<span><b>{{ mark }}</b> {{ words }}</span>{% if not loop.last %}, {% endif %}{% endfor %}.
-A cost of – was not measured.{% if oracle %} An oracle sees the gold passages, which no user has.{% endif %}</p>
+A cost of – was not measured.{% for sentence in more %} {{ sentence }}{% endfor %}</p>
 """
 
 
 @dataclass(frozen=True)
 class Info:
-    """One table per group, with whether an oracle is in it."""
+    """One table per group, with the sentences that only some tables need."""
 
     title: str
-    tables: tuple[tuple[str, components.Table, bool], ...]
+    tables: tuple[tuple[str, components.Table, tuple[str, ...]], ...]
 
 
 def collect(data: ReportData) -> Info | None:
     groups = [
-        (g.name, _table(g, g.verdict), _has_oracle(g.verdict)) for g in data.groups if g.verdict is not None
+        (g.name, _table(g, g.verdict), _more_key(g.verdict)) for g in data.groups if g.verdict is not None
     ]
     compared = dict.fromkeys(f"{g.compared}s" for g in data.groups if g.verdict is not None)
     return Info(" and ".join(compared).capitalize(), tuple(groups)) if groups else None
@@ -53,14 +54,19 @@ def collect(data: ReportData) -> Info | None:
 
 def render(info: Info) -> Markup:
     bodies = [
-        (name, components.table(table) + html(_KEY, marks=MARKS.values(), oracle=oracle))
-        for name, table, oracle in info.tables
+        (name, components.table(table) + html(_KEY, marks=MARKS.values(), more=more))
+        for name, table, more in info.tables
     ]
     return components.groups(bodies)
 
 
-def _has_oracle(verdict: Verdict) -> bool:
-    return any(summary.oracle for summary in verdict.summaries)
+def _more_key(verdict: Verdict) -> tuple[str, ...]:
+    oracle = any(summary.oracle for summary in verdict.summaries)
+    alone = any(map(of_these_runs, verdict.comparisons))
+    return (
+        *((ALONE_LEGEND,) if alone else ()),
+        *(("An oracle sees the gold passages, which no user has.",) if oracle else ()),
+    )
 
 
 def _table(group: TaskGroup, verdict: Verdict) -> components.Table:
@@ -132,7 +138,7 @@ def _against(verdict: Verdict, summary: RecipeSummary) -> components.TableCell:
         words=MARKS[outcome][1],
     )
     ends = components.interval(formatting.signed(low), formatting.signed(high))
-    return components.number(text, sign * pair.difference, ends)
+    return components.number(text, sign * pair.difference, f"{ends}{starred(pair)}")
 
 
 def _failure(summary: RecipeSummary) -> components.TableCell:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
+from harness.evidence.provisional_text import of_these_runs
 from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import Comparison, Cost, RecipeSummary, Verdict
 from harness.report.badges import KINDS, badge, tone
@@ -134,9 +135,8 @@ def _effect(verdict: Verdict, chosen: RecipeSummary) -> list[tuple[str, str, str
     rows = [_scored(chosen)]
     for pair in _telling(verdict):
         ends = components.interval(formatting.signed(pair.low), formatting.signed(pair.high))
-        rows.append(
-            (f"against {pair.reference}", formatting.signed(pair.difference), f"95 %, all together: {ends}")
-        )
+        level = "95 %, these runs alone" if of_these_runs(pair) else "95 %, all together"
+        rows.append((f"against {pair.reference}", formatting.signed(pair.difference), f"{level}: {ends}"))
     return [*rows, *_floor(verdict)]
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting, terminal
+from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.triage import Triage
 from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import RecipeSummary, Verdict
@@ -44,6 +45,8 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     console.print(_table(verdict))
     if verdict.summaries:
         console.print(Text(LEGEND, style="dim"))
+    if any(_difference(verdict, row.recipe).endswith("*") for row in verdict.summaries):
+        console.print(Text(ALONE_LEGEND, style="dim"))
     for reason in verdict.reasons:
         console.print(Text(f"  · {reason}"))
     if verdict.next_step:
@@ -107,7 +110,8 @@ def _name(verdict: Verdict, row: RecipeSummary) -> str:
 
 
 def _difference(verdict: Verdict, recipe: str) -> str:
-    """This recipe minus the best one, with its interval; the first of several that score the same is not best."""
+    """This recipe minus the best one, with its interval, and a star where that covers these runs only; the first of
+    several that score the same is not best."""
     if verdict.best is None or recipe == verdict.best:
         means = [row.mean for row in verdict.summaries if not row.oracle]
         return "best" if means.count(max(means)) == 1 else "level"
@@ -117,7 +121,7 @@ def _difference(verdict: Verdict, recipe: str) -> str:
     sign = 1 if pair.recipe == recipe else -1
     low, high = sorted((sign * pair.low, sign * pair.high))
     ends = f"[{formatting.signed_decimal(low, 2)} {formatting.signed_decimal(high, 2)}]"
-    return f"{formatting.signed_decimal(sign * pair.difference)} {ends}"
+    return f"{formatting.signed_decimal(sign * pair.difference)} {ends}{starred(pair)}"
 
 
 class Diagnosed(Protocol):

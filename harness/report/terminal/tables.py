@@ -145,9 +145,7 @@ def print_pair(pair: RunPair) -> None:
         Text("The interval is 95 % of this pair by itself; a verdict's are wider: they hold all together.")
     )
     console.print(
-        Text(
-            f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; p {comparison.p:.3g}; {comparison.method}"
-        )
+        Text(f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; {comparison.method}")
     )
     for note in pair.notes:
         console.print(Text(f"note: {visible(note)}"))
