@@ -143,7 +143,7 @@ def _imported(
 def _stored(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:
     """Existing runs of the same task, if the logs need them: to tell what their ids ask, or to be compared
     with."""
-    if import_checks.is_one_system(logs) or not all(map(imported.shows_content, logs)):
+    if import_checks.is_one_system(logs) or not all(log.shows_content for log in logs):
         return stored_logs.of_task(results, logs)
     return []
 

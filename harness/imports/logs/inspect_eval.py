@@ -93,6 +93,7 @@ def _log(
             for metric in _metrics(header, first)
         ),
         samples=samples,
+        streamed=file.suffix == ".eval",
         created_at=text_of(about.get("created")),
         notes=tuple(_notes(header)),
     )

@@ -71,6 +71,7 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
         ),
         metrics=tuple(metric for metric, _, _ in reported),
         samples=partial(_samples, samples, [(kept, field, metric.name) for metric, field, kept in reported]),
+        streamed=True,
         created_at=None if results is None else lm_eval_files.measured_at(output, results).isoformat(),
         notes=_notes(results, unscored),
     )
@@ -111,7 +112,7 @@ def _samples(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> Iterator[For
     later = _of_all_filters(file, scored) if several else {}
     counts: Counter[str] = Counter()
     first: str | None = None
-    for line, kept, scores in lm_eval_lines.read(file, scored):
+    for line, kept, scores in lm_eval_lines.read(file, scored, lm_eval_lines.Line):
         first = first or kept
         if kept != first:
             continue
@@ -128,7 +129,7 @@ def _of_all_filters(
     """Scores of all filters, by number and occurrence of the document within its filter's block."""
     known: dict[tuple[str, int], lm_eval_lines.Scores] = {}
     counts: Counter[tuple[str, str]] = Counter()
-    for line, kept, scores in lm_eval_lines.read(file, scored):
+    for line, kept, scores in lm_eval_lines.read(file, scored, lm_eval_lines.Numbered):
         id_ = json_files.shown_id(line.doc_id)
         known.setdefault((id_, counts[kept, id_]), {}).update(scores)
         counts[kept, id_] += 1
