@@ -20,8 +20,8 @@ from harness.imports.sample import ForeignSample, Metric
 from harness.results.records.missing import Missing
 
 SKIPPED = "the tool gave no score"
-TOGETHER = 100
-"""Rows that are written at a time."""
+TOGETHER = 250
+"""Rows that are written, and searched for secrets, at a time."""
 _CLOSE = 1e-6
 """How close the mean of the samples must be to the mean that the tool reports, relative to it."""
 
