@@ -110,7 +110,7 @@ def unusable(metric: Metric, tally: Tally) -> str:
     if metric.mean is not None and abs(tally.mean - metric.mean) > _CLOSE * max(1.0, abs(metric.mean)):
         return (
             f"{metric.name}: its {tally.n} samples average to {tally.mean:.6g}, and the log says {metric.mean:.6g}, so "
-            "they are not parts of that score"
+            "they are not that score's values; left out"
         )
     if tally.low < 0.0 or tally.high > 1.0:
         return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} are not scores within [0, 1]; divide percentages by 100"
