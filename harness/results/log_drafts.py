@@ -133,10 +133,12 @@ def _result(process: Process) -> Written | None:
 
 
 def write_requested() -> None:
-    """What such a process does: the job comes on stdin, and what was written goes to stdout."""
+    """What such a process does: the job comes on stdin, and what was written goes to stdout, where nothing else may go."""
+    answer, sys.stdout = sys.stdout.buffer, sys.stderr
     job: Job = pickle.load(sys.stdin.buffer)
     made = job.draft()
     written = Written(
         writers=made.writers, names="\n".join(made.names.names), evidence=Counter(made.names.evidence)
     )
-    sys.stdout.buffer.write(pickle.dumps(written))
+    answer.write(pickle.dumps(written))
+    answer.flush()
