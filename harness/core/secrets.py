@@ -72,8 +72,9 @@ def masked(text: str) -> str:
 
 def masked_json(lines: bytes) -> bytes:
     """`masked` for many lines of JSON at once: they are searched as bytes, and changed only where a secret is."""
-    pattern, forms = _forms(_values()), _byte_forms(_values())
-    if pattern is None or not any(form in lines for form in forms):
+    values = _values()
+    pattern = _forms(values)
+    if pattern is None or not any(form in lines for form in _byte_forms(values)):
         return lines
     return pattern.sub(HIDDEN, lines.decode("utf-8")).encode("utf-8")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -31,21 +32,29 @@ class Request(msgspec.Struct, gc=False):
     arg_1: str | Settings | None = None
 
 
-class Line(msgspec.Struct, gc=False):
+class Numbered(msgspec.Struct, gc=False):
+    """Which document a line is about, and under which filter."""
+
+    doc_id: object = None
+    filter: object = "none"
+
+
+class Line(Numbered, gc=False):
     """A document's answer under one filter.
 
     Fields that nothing here needs are skipped while a line is decoded, and what only some need stays as it is
     written (`Raw`): a log has millions of lines. In a line with another shape every field holds a plain value.
     """
 
-    doc_id: object = None
     doc: msgspec.Raw = json_files.NULL
     target: object = None
     arguments: dict[str, Request | list[object]] | list[object] | None = None
     resps: object = None
     filtered_resps: msgspec.Raw = json_files.NULL
-    filter: object = "none"
     doc_hash: object = None
+
+
+Kind = TypeVar("Kind", bound=Numbered)
 
 
 class Fields(msgspec.Struct, gc=False):
@@ -55,14 +64,14 @@ class Fields(msgspec.Struct, gc=False):
     metrics: object = None
 
 
-def read(file: Path, scored: Sequence[Scored]) -> Iterator[tuple[Line, str, Scores]]:
-    """Each line with its filter and the scores of that filter.
+def read(file: Path, scored: Sequence[Scored], base: type[Kind]) -> Iterator[tuple[Kind, str, Scores]]:
+    """Each line as a `base`, with its filter and the scores of that filter.
 
     Raises:
         ConfigError: a line that is not a JSON object.
     """
-    attributes = {field: _attribute(index, field) for index, (_, field, _) in enumerate(scored)}
-    kind = _with_fields(attributes)
+    attributes = {field: _attribute(index, field, base) for index, (_, field, _) in enumerate(scored)}
+    kind = _with_fields(attributes, base)
     by_filter: dict[str, list[tuple[str, attrgetter[object]]]] = {}
     for kept, field, name in scored:
         by_filter.setdefault(kept, []).append((name, attrgetter(attributes[field])))
@@ -74,20 +83,20 @@ def read(file: Path, scored: Sequence[Scored]) -> Iterator[tuple[Line, str, Scor
         yield line, kept, scores
 
 
-def _attribute(index: int, field: str) -> str:
+def _attribute(index: int, field: str, base: type[Kind]) -> str:
     """The attribute that holds a field; a metric's name may be any text."""
-    return field if field in Line.__struct_fields__ else f"score_{index}"
+    return field if field in base.__struct_fields__ else f"score_{index}"
 
 
-def _with_fields(attributes: Mapping[str, str]) -> type[Line]:
+def _with_fields(attributes: Mapping[str, str], base: type[Kind]) -> type[Kind]:
     """Lines with the fields of some metrics."""
     own = [
         (attribute, object, msgspec.field(default=None, name=field))
         for field, attribute in attributes.items()
-        if field not in Line.__struct_fields__
+        if field not in base.__struct_fields__
     ]
-    kind = msgspec.defstruct("ScoredLine", own, bases=(Line,), gc=False)
-    assert issubclass(kind, Line)
+    kind = msgspec.defstruct("ScoredLine", own, bases=(base,), gc=False)
+    assert issubclass(kind, base)
     return kind
 
 

@@ -17,6 +17,7 @@ OTHER_PROMPT = "the same document, but the prompt differs"
 OTHER_TARGET = "the same prompt, but the target differs"
 SAME_ID = "the same id, but the prompt differs"
 ABSENT = "not in the other log"
+_DUPLICATES = ("a duplicate", "duplicates")
 WORDS: Mapping[Evidence, str] = {"content": "by content", "hash": "by the tool's hash", "id": "by id alone"}
 
 
@@ -67,7 +68,7 @@ class Pairing:
     @property
     def sentence(self) -> str:
         how = " and ".join(WORDS[kind] for kind in self.evidence)
-        order = f", {self.equal} of them equal to another one and paired by order" if self.equal else ""
+        order = f", {self.equal} of them {_DUPLICATES[self.equal > 1]} paired by order" if self.equal else ""
         head = f"{self.task}: {self.paired} of {self.of} paired, {self.first} and {self.second}"
         head = f"{head} ({how}{order})" if self.paired else head
         head = f"{head}, asked with other settings ({'; '.join(self.settings)})" if self.settings else head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -92,8 +93,12 @@ class ForeignLog:
     metrics: tuple[Metric, ...]
     """The tool's headline first."""
     samples: Callable[[], Iterable[ForeignSample]]
+    streamed: bool = False
+    """Whether `samples` reads the file and holds nothing of it, so that another process can call it."""
     created_at: str | None = None
     notes: tuple[str, ...] = ()
 
-    def metric(self, name: str) -> Metric | None:
-        return next((metric for metric in self.metrics if metric.name == name), None)
+    @cached_property
+    def shows_content(self) -> bool:
+        """Whether it holds what was asked."""
+        return any(sample.shows_content for sample in self.samples())

@@ -7,29 +7,26 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import write_json
-from harness.core.keys import digest
-from harness.imports.content import Evidence, Known, Namer
-from harness.imports.pairing import NamedLog, named, roster
+from harness.imports.content import Evidence
+from harness.imports.pairing import roster
 from harness.imports.sample import ForeignLog, Metric
+from harness.results import log_draft, log_drafts
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import Choice, LogDraft, record_of
 from harness.results.imported_rows import RowWriter
+from harness.results.log_draft import Progress
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
 
 MARGIN = 0.02
 """A smaller difference does not matter; the default of a task file that names none."""
 UNSCORED = "import a log that holds a score per sample, or let a task of the harness score its answers: --beside TASK"
-EVERY = 10_000
-"""Samples between two reports of progress."""
-Progress = Callable[[int], None]
 
 
 def written(
@@ -40,52 +37,23 @@ def written(
     progress: Progress | None = None,
 ) -> list[LogDraft]:
     """Drafts of the logs of one task. Logs that show what was asked come first; the others' examples are named after
-    theirs and those of `stored` runs, if a hash or an id leads to exactly one."""
-    showing = [log for log in logs if shows_content(log)]
-    bare = [log for log in logs if log not in showing]
-    drafts = [_draft(results, log, pair_by, Known(), progress) for log in showing]
-    if bare:
-        known = roster([*(draft.names for draft in drafts), *(log for log in stored if log.shows_content)])
-        drafts += [_draft(results, log, pair_by, known, progress) for log in bare]
-    return sorted(drafts, key=lambda draft: logs.index(draft.log))
+    theirs and those of `stored` runs, if a hash or an id leads to exactly one.
 
-
-def shows_content(log: ForeignLog) -> bool:
-    """Whether a log holds what was asked."""
-    return any(sample.shows_content for sample in log.samples())
-
-
-def _draft(
-    results: Path, log: ForeignLog, pair_by: Evidence, known: Known, progress: Progress | None
-) -> LogDraft:
-    mark = digest([log.origin.sha256, log.task, log.system, pair_by])[:12]
-    folder = ResultsFolder(results).runs / f".import-{mark}"
-    writers: dict[int, RowWriter] = {}
-    namers: dict[int, Namer] = {}
-    count = 0
+    Raises:
+        ConfigError: as `log_draft.draft`; no draft is left then.
+    """
     try:
-        for count, (name, sample) in enumerate(named(log, pair_by, known, namers), start=1):
-            writer = writers.get(sample.repeat)
-            if writer is None:
-                path = folder / str(sample.repeat) / "samples.jsonl"
-                writer = writers[sample.repeat] = RowWriter(path, log.metrics)
-            writer.add(name, sample)
-            if not count % EVERY and progress is not None:
-                progress(count)
-    except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror}", file=folder) from None
-    finally:
-        for writer in writers.values():
-            writer.close()
-    if not count:
-        raise ConfigError("holds no sample", file=log.origin.file)
-    evidence: Counter[Evidence] = Counter()
-    for namer in namers.values():
-        evidence += namer.evidence
-    first, *others = (namer.names for namer in namers.values())
-    names = first.union(*others) if others else first
-    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=names, evidence=evidence)
-    return LogDraft(log=log, folder=folder, writers=writers, names=named_log)
+        showing = [log for log in logs if log.shows_content]
+        made = log_drafts.drafts(results, showing, pair_by, progress)
+        bare = [log for log in logs if not log.shows_content]
+        if bare:
+            known = roster([*(draft.names for draft in made), *(log for log in stored if log.shows_content)])
+            made += [log_draft.draft(results, log, pair_by, known, progress) for log in bare]
+    except BaseException:
+        for log in logs:
+            shutil.rmtree(log_draft.folder_of(results, log, pair_by), ignore_errors=True)
+        raise
+    return sorted(made, key=lambda draft: logs.index(draft.log))
 
 
 def drop(drafts: Sequence[LogDraft]) -> None:

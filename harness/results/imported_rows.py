@@ -20,8 +20,8 @@ from harness.imports.sample import ForeignSample, Metric
 from harness.results.records.missing import Missing
 
 SKIPPED = "the tool gave no score"
-TOGETHER = 100
-"""Rows that are written at a time."""
+TOGETHER = 250
+"""Rows that are written, and searched for secrets, at a time."""
 _CLOSE = 1e-6
 """How close the mean of the samples must be to the mean that the tool reports, relative to it."""
 
@@ -110,7 +110,7 @@ def unusable(metric: Metric, tally: Tally) -> str:
     if metric.mean is not None and abs(tally.mean - metric.mean) > _CLOSE * max(1.0, abs(metric.mean)):
         return (
             f"{metric.name}: its {tally.n} samples average to {tally.mean:.6g}, and the log says {metric.mean:.6g}, so "
-            "they are not parts of that score"
+            "they are not that score's values; left out"
         )
     if tally.low < 0.0 or tally.high > 1.0:
         return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} are not scores within [0, 1]; divide percentages by 100"
@@ -143,14 +143,32 @@ class RowWriter:
 
     def add(self, name: str, sample: ForeignSample) -> None:
         """Append a sample under the name of its example."""
-        self._rows.append(self._row(name, sample))
-        self.count += 1
-        if len(self._rows) == TOGETHER:
+        prompt, answer, error = sample.prompt, sample.answer, sample.error
+        plain = prompt is not None and sample.input is None and not sample.conditions
+        row = _Row(
+            sample_id=name,
+            input=_Prompt(prompt) if plain else _shown(sample),
+            target=sample.target,
+            output=answer,
+            finish_reason="stop",
+            meta=_Meta(sample.id, sample.hash),
+            strict=_VALID,
+            extracted=_Parse("valid", answer),
+            scores=[] if error else self._scores(sample.scores),
+        )
+        if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
+            self._count_cost(row, sample)
+        if error:
+            self._fail(row, error)
+        rows = self._rows
+        rows.append(row)
+        if len(rows) == TOGETHER:
             self._write()
 
     def _write(self) -> None:
         assert self._stream is not None
         rows, self._rows = self._rows, []
+        self.count += len(rows)
         try:
             self._stream.write(masked_json(_ENCODER.encode_lines(rows)))
         except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
@@ -176,25 +194,6 @@ class RowWriter:
     def missing(self) -> Missing | None:
         """Answers that failed in the tool; asking again is up to the tool, so they are missing for good."""
         return missing_for_good(self.errors.elements(), self.count)
-
-    def _row(self, name: str, sample: ForeignSample) -> _Row:
-        answer = sample.answer
-        row = _Row(
-            sample_id=name,
-            input=_shown(sample) if sample.input is None else sample.input,
-            target=sample.target,
-            output=answer,
-            finish_reason="stop",
-            meta=_Meta(sample.id, sample.hash),
-            strict=_VALID,
-            extracted=_Parse("valid", answer),
-            scores=[] if sample.error else self._scores(sample.scores),
-        )
-        if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
-            self._count_cost(row, sample)
-        if sample.error:
-            self._fail(row, sample.error)
-        return row
 
     def _count_cost(self, row: _Row, sample: ForeignSample) -> None:
         self.tokens_in += sample.tokens_in or 0
@@ -232,11 +231,11 @@ def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:
     return Missing(count=lost, of=of, reasons=dict(counts.most_common()), final=lost) if lost else None
 
 
-def _shown(sample: ForeignSample) -> _Prompt | JsonObject:
-    """What a report shows of the question."""
+def _shown(sample: ForeignSample) -> JsonObject:
+    """What a report shows of a question that is more than a prompt, or has none."""
+    if sample.input is not None:
+        return sample.input
     prompt = sample.prompt
     if prompt is None:
         return {"id": sample.id}
-    if not sample.conditions:
-        return _Prompt(prompt)
     return {"prompt": prompt, "choices": sample.conditions.split("\x1e")}

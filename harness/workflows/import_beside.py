@@ -123,7 +123,7 @@ def _rows(task: Task, questions: Questions, log: ForeignLog) -> tuple[dict[int, 
         used = taken.setdefault(sample.repeat, set())
         example = next((example for example in fitting if example.id not in used), None)
         if example is None:
-            whys[why or "equal to another one in the log"] += sample.repeat == 0
+            whys[why or "a duplicate of another one in the log"] += sample.repeat == 0
             continue
         used.add(example.id)
         rows.setdefault(sample.repeat, []).append(_row(task, example, sample))

@@ -135,9 +135,7 @@ def _of(draft: LogDraft) -> list[str]:
     lacks = [lack for writer in draft.writers.values() if (lack := writer.missing()) is not None]
     errors = sum(lack.count for lack in lacks)
     answers = sum(writer.count for writer in draft.writers.values())
-    failed = (
-        [f"{errors} of {answers} answers failed and count neither as right nor as wrong"] if errors else []
-    )
+    failed = [f"{errors} of {answers} answers failed and count as neither right nor wrong"] if errors else []
     repeats = (
         [f"{len(draft.writers)} answers to each example, taken as seeds"] if len(draft.writers) > 1 else []
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,9 @@ from harness.results.remote import mirror
 from harness.results.stored_logs import StoredLog
 from harness.workflows import import_checks
 from harness.workflows.options.import_logs import ImportOptions
+
+HASHED_AT_ONCE = 2
+"""Files that are opened at the same time: nearly all of that time goes into their hashes, which threads share."""
 
 if TYPE_CHECKING:
     from harness.evidence.verdict_types import Verdict
@@ -83,8 +87,9 @@ def _renamed(options: ImportOptions) -> list[ForeignLog]:
             f"{len(names)} names for {len(options.paths)} files", remedy="give one --name for each file"
         )
     logs: list[ForeignLog] = []
-    for index, file in enumerate(options.paths):
-        own = open_logs([file])
+    with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
+        opened = list(pool.map(lambda file: open_logs([file]), options.paths))
+    for index, (file, own) in enumerate(zip(options.paths, opened, strict=True)):
         systems = {log.system for log in own}
         if names and len(systems) > 1:
             remedy = "leave --name out, or import this file alone"
@@ -143,7 +148,7 @@ def _imported(
 def _stored(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:
     """Existing runs of the same task, if the logs need them: to tell what their ids ask, or to be compared
     with."""
-    if import_checks.is_one_system(logs) or not all(map(imported.shows_content, logs)):
+    if import_checks.is_one_system(logs) or not all(log.shows_content for log in logs):
         return stored_logs.of_task(results, logs)
     return []
 

@@ -344,6 +344,9 @@ def test_an_unknown_version_is_named_and_read() -> None:
     done = imported(kit.promptfoo(Path("p.json"), [kit.promptfoo_result("amber")], version=7))
     assert any("results version 7 is not known" in note for note in done.notes)
     assert done.records[0].mean("pass") == 1.0
+    done = imported(kit.lm_eval(Path("a"), "a", [1.0, 0.0], lm_eval_version="1.2.0"))
+    assert any("lm-eval 1.2.0 is not known" in note for note in done.notes)
+    assert done.records[0].mean("exact_match") == 0.5
 
 
 def test_promptfoos_equal_tests_and_repeats_are_told_apart_by_how_often_each_was_run() -> None:

@@ -175,6 +175,16 @@ def test_an_epoch_that_failed_is_missing_from_that_epoch_alone() -> None:
     assert [record.mean("judge") for record in records] == [1.0, 0.5]
 
 
+def test_what_several_epochs_lack_is_one_count() -> None:
+    down = RuntimeError("down")
+    rows = [*kit.inspect_rows(["C", down, "I"]), *kit.inspect_rows(["C", down, "C"], epoch=2)]
+    a = kit.inspect_json(Path("a.json"), "a", rows)
+    b = kit.inspect_json(Path("b.json"), "b", kit.inspect_rows(["C", "C", "I"]))
+    [verdict] = imported(a, b, verdict=True).verdicts
+    assert json.dumps(verdict.to_json()).count("answers of a are missing") == 1
+    assert "2 of 6 answers of a are missing: down" in json.dumps(verdict.to_json())
+
+
 # promptfoo
 
 

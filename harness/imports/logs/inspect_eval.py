@@ -93,6 +93,7 @@ def _log(
             for metric in _metrics(header, first)
         ),
         samples=samples,
+        streamed=file.suffix == ".eval",
         created_at=text_of(about.get("created")),
         notes=tuple(_notes(header)),
     )
@@ -102,7 +103,7 @@ def _notes(header: JsonObject) -> Iterator[str]:
     version, status = header.get("version"), header.get("status")
     if version not in KNOWN_VERSIONS:
         known = ", ".join(map(str, KNOWN_VERSIONS))
-        yield f"log version {version} is not known (known: {known}); read, because its fields are there"
+        yield f"log version {version} is not known (known: {known}); read anyway, because it has the expected fields"
     if status != "success":
         yield f"the evaluation ended with status {status}: only finished samples are in the log"
 

@@ -20,6 +20,9 @@ from harness.imports.protocol import LogFormat
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import lower_is_better
 
+KNOWN_VERSIONS = ("0.4.",)
+"""How the versions begin whose files are known."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LmEval(LogFormat):
@@ -71,15 +74,21 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
         ),
         metrics=tuple(metric for metric, _, _ in reported),
         samples=partial(_samples, samples, [(kept, field, metric.name) for metric, field, kept in reported]),
+        streamed=True,
         created_at=None if results is None else lm_eval_files.measured_at(output, results).isoformat(),
-        notes=_notes(results, unscored),
+        notes=tuple(_notes(output, results, unscored)),
     )
 
 
-def _notes(results: Path | None, unscored: bool) -> tuple[str, ...]:
+def _notes(output: Output, results: Path | None, unscored: bool) -> Iterator[str]:
+    version = _text(output, "lm_eval_version")
+    if version is not None and not version.startswith(KNOWN_VERSIONS):
+        known = " and ".join(f"{number}*" for number in KNOWN_VERSIONS)
+        yield f"lm-eval {version} is not known (known: {known}); read anyway, because it has the expected fields"
     if unscored:
-        return ("made with --predict_only: its answers are not scored",)
-    return () if results is not None else ("no results file of its date: means are not checked",)
+        yield "made with --predict_only: its answers are not scored"
+    elif results is None:
+        yield "no results file of its date: means are not checked"
 
 
 def _text(output: Output, name: str) -> str | None:
@@ -111,7 +120,7 @@ def _samples(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> Iterator[For
     later = _of_all_filters(file, scored) if several else {}
     counts: Counter[str] = Counter()
     first: str | None = None
-    for line, kept, scores in lm_eval_lines.read(file, scored):
+    for line, kept, scores in lm_eval_lines.read(file, scored, lm_eval_lines.Line):
         first = first or kept
         if kept != first:
             continue
@@ -128,7 +137,7 @@ def _of_all_filters(
     """Scores of all filters, by number and occurrence of the document within its filter's block."""
     known: dict[tuple[str, int], lm_eval_lines.Scores] = {}
     counts: Counter[tuple[str, str]] = Counter()
-    for line, kept, scores in lm_eval_lines.read(file, scored):
+    for line, kept, scores in lm_eval_lines.read(file, scored, lm_eval_lines.Numbered):
         id_ = json_files.shown_id(line.doc_id)
         known.setdefault((id_, counts[kept, id_]), {}).update(scores)
         counts[kept, id_] += 1

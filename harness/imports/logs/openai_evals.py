@@ -108,6 +108,7 @@ def _log(file: Path, sha256: str, id_: str, run: _Run) -> ForeignLog:
             Metric(name=METRICS[name], mean=number(run.report.get(METRICS[name]))) for name in run.names
         ),
         samples=partial(_samples, file, id_),
+        streamed=True,
         created_at=_moment(text_of(spec.get("created_at"))),
         notes=() if run.report else ("no final report: the run stopped before it ended",),
     )

@@ -100,7 +100,7 @@ def _notes(results: JsonObject) -> Iterator[str]:
     version = results.get("version")
     if results and version not in KNOWN_VERSIONS:
         known = ", ".join(map(str, KNOWN_VERSIONS))
-        yield f"results version {version} is not known (known: {known}); read, because its fields are there"
+        yield f"results version {version} is not known (known: {known}); read anyway, because it has the expected fields"
 
 
 def _names(systems: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:

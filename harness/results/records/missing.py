@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.results.records.base import Lenient
@@ -19,6 +21,20 @@ class Missing(Lenient):
     of: int
     reasons: dict[str, int]
     final: int = 0
+
+    @classmethod
+    def together(cls, lacks: Iterable[Missing]) -> Missing:
+        """What several runs lack, such as the seeds of a recipe."""
+        known = list(lacks)
+        reasons: Counter[str] = Counter()
+        for lack in known:
+            reasons.update(lack.reasons)
+        return cls(
+            count=sum(lack.count for lack in known),
+            of=sum(lack.of for lack in known),
+            reasons=dict(reasons.most_common()),
+            final=sum(lack.final for lack in known),
+        )
 
     @property
     def all(self) -> bool:

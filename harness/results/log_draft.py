@@ -1,0 +1,63 @@
+"""Another tool's log as a draft: a folder beside the runs whose name starts with a dot, which is never taken for a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.core.keys import digest
+from harness.imports.content import Evidence, Known, Namer
+from harness.imports.pairing import NamedLog, named
+from harness.imports.sample import ForeignLog
+from harness.results.folder import ResultsFolder
+from harness.results.imported_record import LogDraft
+from harness.results.imported_rows import RowWriter
+
+EVERY = 10_000
+"""Samples between two reports of progress."""
+Progress = Callable[[int], None]
+
+
+def folder_of(results: Path, log: ForeignLog, pair_by: Evidence) -> Path:
+    """Where the draft of a log lies."""
+    mark = digest([log.origin.sha256, log.task, log.system, pair_by])[:12]
+    return ResultsFolder(results).runs / f".import-{mark}"
+
+
+def draft(
+    results: Path, log: ForeignLog, pair_by: Evidence, known: Known, progress: Progress | None = None
+) -> LogDraft:
+    """Write the draft of a log.
+
+    Raises:
+        ConfigError: a damaged log, one without a sample, or a folder that cannot be written.
+    """
+    folder = folder_of(results, log, pair_by)
+    writers: dict[int, RowWriter] = {}
+    namers: dict[int, Namer] = {}
+    count = 0
+    try:
+        for count, (name, sample) in enumerate(named(log, pair_by, known, namers), start=1):
+            writer = writers.get(sample.repeat)
+            if writer is None:
+                path = folder / str(sample.repeat) / "samples.jsonl"
+                writer = writers[sample.repeat] = RowWriter(path, log.metrics)
+            writer.add(name, sample)
+            if not count % EVERY and progress is not None:
+                progress(count)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", file=folder) from None
+    finally:
+        for writer in writers.values():
+            writer.close()
+    if not count:
+        raise ConfigError("holds no sample", file=log.origin.file)
+    evidence: Counter[Evidence] = Counter()
+    for namer in namers.values():
+        evidence += namer.evidence
+    first, *others = (namer.names for namer in namers.values())
+    names = first.union(*others) if others else first
+    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=names, evidence=evidence)
+    return LogDraft(log=log, folder=folder, writers=writers, names=named_log)

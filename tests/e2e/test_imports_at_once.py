@@ -1,0 +1,97 @@
+"""Large logs of a task are written at the same time by several processes, with the results of one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.imports.open_logs import open_logs
+from harness.results import log_draft, log_drafts
+from harness.results.imported_record import LogDraft
+from harness.workflows.import_logs import ImportResult, from_options
+from harness.workflows.options.import_logs import ImportOptions
+from tests.e2e import import_kit as kit
+
+DATES = ("started_at", "finished_at")
+
+
+@pytest.fixture(autouse=True)
+def _two_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(log_drafts.os, "cpu_count", lambda: 2)
+
+
+@pytest.fixture
+def written_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The systems whose drafts this process writes."""
+    systems: list[str] = []
+
+    def counted(*arguments: object) -> LogDraft:
+        made = log_draft.draft(*arguments)  # type: ignore[arg-type]
+        systems.append(made.log.system)
+        return made
+
+    monkeypatch.setattr(log_drafts, "draft", counted)
+    return systems
+
+
+def imported(results: str, *files: Path) -> ImportResult:
+    return from_options(ImportOptions(files=files, results=results, verdict=False))
+
+
+def stored(results: str) -> dict[str, object]:
+    """Every file of the runs, without the dates of their import."""
+    files: dict[str, object] = {}
+    for folder in sorted(Path(results, "runs").iterdir()):
+        record = json.loads((folder / "run.json").read_text("utf-8"))
+        files[folder.name] = {name: value for name, value in record.items() if name not in DATES}
+        files[f"{folder.name}/samples"] = (folder / "samples.jsonl").read_bytes()
+    return files
+
+
+def test_two_processes_store_what_one_stores(
+    monkeypatch: pytest.MonkeyPatch, written_here: list[str]
+) -> None:
+    a = kit.lm_eval(Path("a"), "a", [1.0, 0.0, 1.0, None], order=[3, 1, 3, 0])
+    b = kit.lm_eval(Path("b"), "b", [0.0, 1.0, 1.0, 0.5], order=[0, 3, 3, 2], column="x")
+    alone = imported("one", a, b)
+    assert written_here == ["a", "b"]
+    written_here.clear()
+    monkeypatch.setattr(log_drafts, "LARGE", 1)
+    together = imported("two", a, b)
+    assert written_here == ["a"]
+    assert [pairing.to_json() for pairing in together.pairings] == [
+        pairing.to_json() for pairing in alone.pairings
+    ]
+    assert [(pairing.paired, pairing.of, pairing.equal) for pairing in together.pairings] == [(3, 4, 1)]
+    assert stored("two") == stored("one")
+
+
+def test_a_line_that_another_process_cannot_read_is_named_and_no_draft_is_left(
+    monkeypatch: pytest.MonkeyPatch, written_here: list[str]
+) -> None:
+    a = kit.lm_eval(Path("a"), "a", [1.0, 0.0])
+    b = kit.lm_eval(Path("b"), "b", [1.0, 0.0])
+    samples = next(Path("b").glob("samples_*"))
+    samples.write_bytes(samples.read_bytes()[:-40])
+    for large in (1, 1 << 30):
+        monkeypatch.setattr(log_drafts, "LARGE", large)
+        with pytest.raises(ConfigError, match=r"jsonl:2: the line is cut off in the middle"):
+            imported("results", a, b)
+        assert not list(Path("results", "runs").iterdir())
+    assert written_here == ["a", "a"]
+
+
+def test_a_log_that_cannot_be_sent_to_another_process_is_written_here(
+    monkeypatch: pytest.MonkeyPatch, written_here: list[str]
+) -> None:
+    monkeypatch.setattr(log_drafts, "LARGE", 1)
+    files = [kit.lm_eval(Path(name), name, [1.0, 0.0]) for name in "ab"]
+    logs = [replace(log, samples=lambda read=log.samples: read()) for log in open_logs(files)]
+    made = log_drafts.drafts(Path("results"), logs, "content")
+    assert written_here == ["a", "b"]
+    assert [draft.log.system for draft in made] == ["a", "b"]
