@@ -30,7 +30,6 @@ def device_map(folder: Path, device: str, width: int, quantization: object) -> s
         width: bytes of a number.
         quantization: a transformers quantization configuration, or None.
     """
-    import torch
 
     if device != "cuda" or not several():
         return {"": device}

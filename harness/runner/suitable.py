@@ -15,6 +15,7 @@ from harness.runner import gpu_memory
 from harness.runner.model_pool import is_server
 from harness.tasks.writable import writing
 
+FLOAT16 = "float16 loses small gradients: training in it needs loss scaling, which is not supported"
 LEAST_QUANTIZED = 0.5
 """Below this share of weights in few bits a quantized base is refused."""
 
@@ -134,7 +135,7 @@ def _of_number_format(recipe: Recipe) -> Misfit | None:
     if not recipe.weights or not fields:
         return None
     return Misfit(
-        reason="float16 loses small gradients: training in it needs loss scaling, which is not supported",
+        reason=FLOAT16,
         remedy=f"--set base.{fields[0]}=bfloat16, or float32 on a card without bfloat16 (V100, T4)",
     )
 

@@ -52,6 +52,23 @@ def test_greedy_and_constrained_answers_are_the_cpus(gpu: Pretended) -> None:
         assert answers(load("tiny", dtype="float32"), asked) == on_cpu
 
 
+def test_a_grammars_mask_is_unpacked_on_the_device(gpu: Pretended, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bit a token is copied to it: one int32 for each 32 tokens and row."""
+    copied: list[torch.Tensor] = []
+    from_numpy = torch.from_numpy
+
+    def noted(array: Any) -> torch.Tensor:
+        copied.append(from_numpy(array))
+        return copied[-1]
+
+    monkeypatch.setattr(torch, "from_numpy", noted)
+    model = load("tiny", dtype="float32")
+    answers(model, requests(8, constraint=Constraint(kind="choice", value=["red", "green", "blue"])))
+    words = -(-model.network.config.vocab_size // 32)
+    assert {(mask.dtype, mask.shape[1]) for mask in copied} == {(torch.int32, words)}
+    assert any("shift" in name for name in gpu.operations)
+
+
 def test_answers_in_bfloat16_are_in_bfloat16(gpu: Pretended) -> None:
     model = load("tiny", dtype="bfloat16")
     gpu.formats.clear()

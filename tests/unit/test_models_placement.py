@@ -75,11 +75,18 @@ def test_a_network_on_several_devices_shares_no_prefix_and_only_adapters_are_tra
             match=f"laid over 2 GPUs, where weights {stage.name()} cannot be trained — weights: lora",
         ):
             placement.require_trainable("m", network, [lora, stage])
-    placement.require_on_gpus("m", network, "cuda")
-    network.hf_device_map["lm_head"] = "disk"
-    with pytest.raises(ConfigError, match="part of it is on the disk"):
-        placement.require_on_gpus("m", network, "cuda")
-    network.hf_device_map = {"": "cpu"}
-    placement.require_on_gpus("m", network, "cpu")
-    with pytest.raises(ConfigError, match="part of it is on the cpu"):
-        placement.require_on_gpus("m", network, "cuda")
+
+
+def test_a_network_of_which_a_part_is_not_on_a_gpu_is_refused() -> None:
+    def placed(device: str, *blocks: int | str) -> Any:
+        return SimpleNamespace(device=torch.device(device), hf_device_map=dict(enumerate(blocks)))
+
+    placement.require_on_gpus("m", placed("cuda", 0, 1), "cuda")
+    placement.require_on_gpus("m", placed("cpu", "cpu"), "cpu")
+    for network, outside in (
+        (placed("cuda", 0, "disk"), "disk"),
+        (placed("cpu", "cpu", "cpu"), "cpu"),
+        (placed("cpu"), "cpu"),
+    ):
+        with pytest.raises(ConfigError, match=f"all GPUs together: part of it is on the {outside}"):
+            placement.require_on_gpus("m", network, "cuda")
