@@ -23,7 +23,10 @@ def too_large(model: str, recipe: Recipe) -> tuple[str, str] | None:
     base = recipe.base
     named = getattr(base, "compute_dtype", None) or getattr(base, "dtype", None) or "auto"
     dtype = environment.number_format(model, str(named), "cuda")
-    needed = memory.weights(shape(model), base, dtype)
+    try:
+        needed = memory.weights(shape(model), base, dtype)
+    except (AttributeError, TypeError, ZeroDivisionError):  # an architecture without heads has no such shape
+        return None
     if needed > available:
         reason = f"the weights of '{model}' take {_gib(needed)} in {dtype}, and there are {_gib(available)} of GPU memory"
         return reason, _smaller(recipe, dtype)

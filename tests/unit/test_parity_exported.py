@@ -64,8 +64,8 @@ def test_an_adapter_merged_into_both_tied_ends_is_noticed(
     honest, ends = exported._state, ("model.embed_tokens.weight", "lm_head.weight")
     source, other = ends if target == "embed_tokens" else ends[::-1]
 
-    def both(network: Any, adapters: bool, dtype: Any) -> dict[str, Any]:
-        state = dict(honest(network, adapters, dtype))
+    def both(network: Any, adapters: bool, dtype: Any, where: Any) -> dict[str, Any]:
+        state = dict(honest(network, adapters, dtype, where))
         return state | ({other: state[source]} if adapters else {})
 
     monkeypatch.setattr(exported, "_state", both)
