@@ -185,6 +185,25 @@ def test_memory_that_runs_out_while_reading_halves_the_pass_and_not_the_rows(gpu
     assert engine._budget.tokens == smaller, "what did not fit is not tried again"
 
 
+def test_rows_that_did_not_fit_are_not_tried_again(gpu: Pretended) -> None:
+    engine, asked = HfEngine(load("tiny", dtype="float32")), requests(8)
+    engine.shares = False
+    limit, failed = 4 * 128 * max(map(engine.count, asked)), []
+
+    def out_of_memory(name: str, count: int) -> bool:
+        if "mm" not in name or count <= limit:
+            return False
+        failed.append(name)
+        return True
+
+    gpu.out_of_memory = out_of_memory
+    assert not any(completion.error for completion in dict(engine.generate(asked)).values())
+    assert engine.batch_size == 4
+    assert len(failed) == 1
+    dict(engine.generate(asked))
+    assert len(failed) == 1
+
+
 @pytest.mark.parametrize(("shares", "tokens"), [(True, 25), (False, 64)])
 def test_log_likelihoods_recover_from_memory_that_runs_out(gpu: Pretended, shares: bool, tokens: int) -> None:
     pairs = [(list(range(1, 20 + i)), [5, 6]) for i in range(8)]

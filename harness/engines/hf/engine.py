@@ -83,6 +83,8 @@ class HfEngine:
                     done = schedule.advance()
                 if side != "across" or self.batch_size is None:
                     self.batch_size = schedule.capacity
+                if schedule.halved and side != "across":
+                    self._most = schedule.capacity  # what did not fit is not tried again
                 for row in done:
                     yield row.position, row.completion()
 
