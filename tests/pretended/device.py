@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 aten = torch.ops.aten
 CPU = torch.device("cpu")
@@ -48,10 +47,15 @@ class Pretended:
 def device_of(tensor: Tensor) -> torch.device | None:
     """Where a tensor says it is; None for what an operation made inside, which goes with anything."""
     with torch._C.DisableTorchFunction():
-        true: torch.device = _true_device(tensor)
-        if true.type != "cpu":
-            return true
-        location: torch.device | None = getattr(tensor.untyped_storage(), "pretended", None)
+        return _location(tensor)
+
+
+def _location(tensor: Tensor) -> torch.device | None:
+    """The same where no mode answers."""
+    true: torch.device = _true_device(tensor)
+    if true.type != "cpu":
+        return true
+    location: torch.device | None = getattr(tensor.untyped_storage(), "pretended", None)
     return location
 
 
@@ -65,7 +69,16 @@ def put(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def _tensors(*values: object) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+    """Every tensor in what an operation is given or gives; for each operation, so torch's general trees are too slow."""
+    tensors: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            tensors.append(value)
+        elif isinstance(value, list | tuple):
+            tensors += _tensors(*value)
+        elif isinstance(value, dict):
+            tensors += _tensors(*value.values())
+    return tensors
 
 
 def _device(value: object) -> torch.device:
@@ -232,20 +245,23 @@ class Kernels(TorchDispatchMode):
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
             operands = [tensor for tensor in _tensors(args, kwargs) if tensor.numel()]
-            gpu = next((device_of(tensor) for tensor in operands if _on_gpu(tensor)), None)
+            places = [_location(tensor) for tensor in operands]
+            gpu = next((place for place in places if place is not None and place.type == "cuda"), None)
             if gpu is not None:
-                self._refuse(func, args, operands)
+                self._refuse(func, args, operands, places)
             result = (func if gpu is None else _KERNELS.get(func, func))(*args, **kwargs)
             made = _tensors(result)
             if gpu is not None:
                 self._note(func, args, made)
                 self.log.devices[gpu] += 1
-            for tensor in made:
-                if device_of(tensor) is None and operands:
+            for tensor in made if operands else ():
+                if _location(tensor) is None:
                     put(tensor, gpu or CPU)
             return result
 
-    def _refuse(self, func: Any, args: Any, operands: list[Tensor]) -> None:
+    def _refuse(
+        self, func: Any, args: Any, operands: list[Tensor], places: list[torch.device | None]
+    ) -> None:
         if func in _PRODUCTS:
             left, right = (args[i] for i in _PRODUCTS[func])
             if left.dtype != right.dtype:
@@ -254,15 +270,16 @@ class Kernels(TorchDispatchMode):
                 )
         if func in _TWO_DEVICES:
             return
-        devices = sorted({str(device_of(tensor)) for tensor in operands if _on_gpu(tensor)})
+        different = set(places) - {None}
+        if len(different) < 2:
+            return
+        devices = sorted(str(place) for place in different if place != CPU)
         if len(devices) > 1:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
                 f"(in {func})"
             )
-        hosts = [tensor for tensor in operands if device_of(tensor) == CPU]
-        if not hosts:
-            return
+        hosts = [tensor for tensor, place in zip(operands, places, strict=True) if place == CPU]
         if func in _BY_INDEX:
             values = [value for value in args[2:3] if isinstance(value, Tensor) and value.dim()]
             if _on_gpu(args[0]) and not any(device_of(value) == CPU for value in values):
