@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel
-from harness.core.torch_types import Network
+from harness.core.torch_types import Layer, Network
 from harness.models.architecture import DECODER, of
 from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
@@ -99,26 +99,42 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
     check if none has dropout."""
     from torch import nn
 
+    from harness.models.layers.out_of_memory import is_out_of_memory, release
+
     layers = [layer for _, layer in plain_layers.adapted(model.network)]
     dropping = [m for layer in layers for m in layer.modules() if isinstance(m, nn.Dropout) and m.p]
     if not dropping:
         return []
-    with in_float32(model.network):
-        answering = logits(model.network, ids)
-        shares = [module.p for module in dropping]
+    try:
+        difference = _dropout_difference(model.network, layers, dropping, ids)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    else:
+        detail = f"logits in training, where nothing is dropped, differ by {difference:.1e} of their spread from answering's"
+        return [ParityCheck(check="dropout", ok=difference <= TOLERANCE, detail=detail)]
+    release()
+    return [_not_compared("dropout", "the network does not fit into memory in float32")]
+
+
+def _dropout_difference(
+    network: Network, layers: Sequence[Layer], dropping: Sequence[Layer], ids: Sequence[int]
+) -> float:
+    """Between the logits of answering, and those of training while `dropping` drops nothing."""
+    shares = [module.p for module in dropping]
+    with in_float32(network):
+        answering = logits(network, ids)
         for layer in layers:
             layer.train()
         for module in dropping:
             module.p = _NOTHING
         try:
-            training = logits(model.network, ids, mode=None)
+            training = logits(network, ids, mode=None)
         finally:
             for module, share in zip(dropping, shares, strict=True):
                 module.p = share
-            model.network.eval()
-    difference = mean_difference(answering, training)
-    detail = f"logits in training, where nothing is dropped, differ by {difference:.1e} of their spread from answering's"
-    return [ParityCheck(check="dropout", ok=difference <= TOLERANCE, detail=detail)]
+            network.eval()
+    return mean_difference(answering, training)
 
 
 def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
@@ -187,8 +203,8 @@ def _host_holds(network: Network, device: str | None) -> bool:
     return float32_bytes(network, moved=not own) < free(torch.device("cpu"))
 
 
-def _not_compared(name: str) -> ParityCheck:
-    return ParityCheck(check=name, ok=True, detail="not compared: two networks do not fit into memory")
+def _not_compared(name: str, reason: str = "two networks do not fit into memory") -> ParityCheck:
+    return ParityCheck(check=name, ok=True, detail=f"not compared: {reason}")
 
 
 def _by_layers(network: Network) -> ParityCheck:
