@@ -43,12 +43,19 @@ class ClassifierEngine:
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         for position in order:
             if not 0 < len(prompts[position]) <= self.context:
-                yield position, self._error(prompts[position])
+                yield position, self._too_long(prompts[position])
         fitting = [i for i in order if 0 < len(prompts[i]) <= self.context]
-        for start in range(0, len(fitting), self.batch_size):
-            some = fitting[start : start + self.batch_size]
+        while fitting:
+            some = fitting[: self.batch_size]
             clock = time.monotonic()
-            labels = self._label([prompts[i] for i in some])
+            labels = self._labels_that_fit([prompts[i] for i in some])
+            if labels is None and len(some) > 1:
+                self.batch_size = len(some) // 2  # which is kept: what did not fit is not tried again
+                continue
+            fitting = fitting[len(some) :]
+            if labels is None:
+                yield some[0], self._out_of_memory(prompts[some[0]])
+                continue
             seconds = (time.monotonic() - clock) / len(some)
             for position, label in zip(some, labels, strict=True):
                 yield position, self._answer(prompts[position], label, seconds)
@@ -62,15 +69,29 @@ class ClassifierEngine:
         """
         raise ConfigError("a classifier gives labels, not likelihoods of text", remedy="benchmark its base")
 
+    def _labels_that_fit(self, prompts: Sequence[Sequence[int]]) -> list[str] | None:
+        """Labels of these prompts; None if memory ran out."""
+        from harness.models.layers.out_of_memory import is_out_of_memory, release
+
+        try:
+            return self._label(prompts)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        release()
+        return None
+
     def _label(self, prompts: Sequence[Sequence[int]]) -> list[str]:
         import torch
 
         network = self.model.network
         training = network.training
         network.eval()
-        with torch.no_grad():
-            best = label_scores(network, prompts).argmax(-1)
-        network.train(training)
+        try:
+            with torch.no_grad():
+                best = label_scores(network, prompts).argmax(-1)
+        finally:
+            network.train(training)
         return [network.answer_head.labels[i] for i in best.tolist()]
 
     def _ids(self, request: Request) -> list[int]:
@@ -88,8 +109,13 @@ class ClassifierEngine:
             prompt=self.model.chat.show(prompt),
         )
 
-    def _error(self, prompt: Sequence[int]) -> Completion:
-        reason = f"prompt of {len(prompt)} tokens, the model's context is {self.context}"
+    def _out_of_memory(self, prompt: Sequence[int]) -> Completion:
+        return self._error(prompt, f"out of memory with a single prompt of {len(prompt)} tokens")
+
+    def _too_long(self, prompt: Sequence[int]) -> Completion:
+        return self._error(prompt, f"prompt of {len(prompt)} tokens, the model's context is {self.context}")
+
+    def _error(self, prompt: Sequence[int], reason: str) -> Completion:
         return Completion(
             text="", tokens_in=len(prompt), tokens_out=0, finish_reason="error", seconds=0.0, error=reason
         )

@@ -136,7 +136,7 @@ def _concatenate(target: Target, folders: Sequence[Path], folder: Path) -> None:
 def _write_network(model: LanguageModel, folder: Path) -> None:
     network = model.network
     if of(network.config).writes:
-        network = exported.rebuilt(network)
+        network = exported.rebuilt_where_it_fits(network)
         network.generation_config = exported.generation_config(model.network, model.chat.eos_ids)
     with quiet():
         network.save_pretrained(folder)

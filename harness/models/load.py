@@ -15,7 +15,7 @@ from harness.models import weights_elsewhere
 from harness.models.cache import quiet
 from harness.models.chat import chat_from
 from harness.models.fingerprint import fingerprint
-from harness.models.placement import device_map, require_on_gpus
+from harness.models.placement import device_map, is_left_out, require_on_gpus, too_large_for_all
 from harness.models.source import architecture_of, is_tiny, resolve
 
 if TYPE_CHECKING:
@@ -70,8 +70,10 @@ def load(
             remedy="base: nf4, or a smaller model; harness estimate --gpu GIB says what fits",
         ) from None
     except (ValueError, KeyError, OSError) as error:
+        if is_left_out(error):
+            raise too_large_for_all(spec, "part of it would be on the CPU") from None
         raise ConfigError(f"cannot load model '{spec}': {error}", file=folder) from None
-    require_on_gpus(spec, network)
+    require_on_gpus(spec, network, target_device)
     network.eval()
     if quantization is not None:
         _let_go_of_file(network)

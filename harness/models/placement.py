@@ -1,15 +1,17 @@
 """The device on which a network is loaded, and how one larger than a GPU is spread over several.
 
-transformers and accelerate place whole blocks and move what flows between them. That is enough to answer;
-training, and the harness's own passes over shared prefixes, use one device only.
+transformers and accelerate place whole blocks and move what flows between them, gradients too. That is enough to
+answer, and to train adapters; the harness's own passes over shared prefixes answer on one device only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.protocols import Weights
 from harness.core.torch_types import Network
 
 _ROOM = 0.8
@@ -28,15 +30,39 @@ def device_map(folder: Path, device: str, width: int, quantization: object) -> s
         width: bytes of a number.
         quantization: a transformers quantization configuration, or None.
     """
-    import torch
 
-    if device != "cuda" or torch.cuda.device_count() < 2:
+    if device != "cuda" or not several():
         return {"": device}
     stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     shares = [share for name, share in _FEW_BITS.items() if getattr(quantization, name, False)]
     needed = stored * (shares[0] if shares else width / 2)
-    free = torch.cuda.mem_get_info(0)[0]
-    return {"": device} if needed < free * _ROOM else "auto"
+    return {"": device} if fits_one(needed) else "auto"
+
+
+def several() -> bool:
+    """Whether one network may be laid over several GPUs: each process that torchrun started has one GPU."""
+    import torch
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 or not torch.cuda.is_available():
+        return False
+    return torch.cuda.device_count() > 1
+
+
+def fits_one(needed: float) -> bool:
+    """Whether weights of `needed` bytes are placed on one GPU."""
+    import torch
+
+    return needed < torch.cuda.mem_get_info(0)[0] * _ROOM
+
+
+def memory_of_all() -> float:
+    """Bytes of all GPUs that one network may be laid over; infinite without a GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return float("inf")
+    count = torch.cuda.device_count() if several() else 1
+    return float(sum(torch.cuda.get_device_properties(index).total_memory for index in range(count)))
 
 
 def devices(network: Network) -> tuple[str, ...]:
@@ -45,26 +71,54 @@ def devices(network: Network) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(device) for device in placed.values()))
 
 
-def require_on_gpus(spec: str, network: Network) -> None:
+def require_on_gpus(spec: str, network: Network, device: str) -> None:
     """
+    Args:
+        device: where the network was to be loaded.
+
     Raises:
         ConfigError: all GPUs together are too small, and some blocks were left on the CPU or on disk.
     """
-    outside = [device for device in devices(network) if device in ("cpu", "disk")]
-    if len(devices(network)) > 1 and outside:
-        raise ConfigError(
-            f"model '{spec}' does not fit into the memory of all GPUs together: part of it is on the {outside[0]}",
-            remedy="base: nf4, or a smaller model",
-        )
+    outside = [one for one in (*devices(network), network.device.type) if one in ("cpu", "disk")]
+    if device == "cuda" and outside:
+        raise too_large_for_all(spec, f"part of it is on the {outside[0]}")
 
 
-def require_one(spec: str, network: Network) -> None:
+_LEFT_OUT = "Some modules are dispatched on the CPU or the disk"
+"""How transformers begins its refusal to load a quantized network that the GPUs together do not hold."""
+
+
+def is_left_out(error: BaseException) -> bool:
+    """Whether loading a quantized network failed because the GPUs together are too small."""
+    return str(error).startswith(_LEFT_OUT)
+
+
+def too_large_for_all(spec: str, consequence: str) -> ConfigError:
+    """The error for a model that all GPUs together do not hold."""
+    return ConfigError(
+        f"model '{spec}' does not fit into the memory of all GPUs together: {consequence}",
+        remedy="base: nf4, or a smaller model; harness estimate --gpu GIB says what fits",
+    )
+
+
+REMEDY = (
+    "weights: lora; or base: nf4, which may fit one GPU; or torchrun with sharding: full for weights: full; "
+    "harness estimate --gpu GIB says what fits"
+)
+
+
+def untrainable(stages: Sequence[Weights]) -> str | None:
+    """The first kind of weights that cannot be trained on a network over several devices; None if all can."""
+    return next((stage.name() for stage in stages if not stage.spreads), None)
+
+
+def require_trainable(spec: str, network: Network, stages: Sequence[Weights]) -> None:
     """
     Raises:
-        ConfigError: the network is spread over several devices, where it cannot be trained.
+        ConfigError: the network is laid over several devices, where not all of these can be trained.
     """
-    if len(devices(network)) > 1:
+    count, kind = len(devices(network)), untrainable(stages)
+    if count > 1 and kind is not None:
         raise ConfigError(
-            f"model '{spec}' is laid over {len(devices(network))} GPUs, where it can be asked and not trained",
-            remedy="base: nf4 may fit one; or a GPU with more memory: harness estimate --gpu GIB says how much",
+            f"model '{spec}' is laid over {count} GPUs, where weights {kind} cannot be trained", remedy=REMEDY
         )

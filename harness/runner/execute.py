@@ -149,11 +149,11 @@ def _prepare(
         predicted(_peak_memory(attempt, model, ()))
         identity = digest([cell.fingerprint, cell.recipe.base.identity()])
         return attempt, workbench.engine(model, identity), None, []
-    from harness.models.placement import require_one
+    from harness.models.placement import require_trainable
     from harness.models.served_template import differing_prompt
     from harness.training import exported_as, parity
 
-    require_one(cell.model, model.network)
+    require_trainable(cell.model, model.network, cell.recipe.weights)
     lessons = [lesson(attempt, example) for example in attempt.pool]
     predicted(_peak_memory(attempt, model, lessons))
     if reason := exported_as.why_not(cell.recipe.base, cell.recipe.weights):

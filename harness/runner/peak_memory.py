@@ -29,7 +29,9 @@ class PeakMemory:
     def __enter__(self) -> Self:
         release()
         if cuda := _cuda():
-            cuda.reset_peak_memory_stats()
+            cuda.init()  # which the current device's figures do by themselves, and a numbered one's do not
+            for index in range(cuda.device_count()):
+                cuda.reset_peak_memory_stats(index)
         self._thread.start()
         return self
 
@@ -39,7 +41,7 @@ class PeakMemory:
         self._done.set()
         self._thread.join()
         if cuda := _cuda():
-            self.device = int(cuda.max_memory_allocated())
+            self.device = sum(int(cuda.max_memory_allocated(index)) for index in range(cuda.device_count()))
 
     def _watch(self) -> None:
         while True:

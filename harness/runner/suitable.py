@@ -11,9 +11,11 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.core.torch_types import Network
 from harness.models import architecture, source
+from harness.runner import gpu_memory
 from harness.runner.model_pool import is_server
 from harness.tasks.writable import writing
 
+FLOAT16 = "float16 loses small gradients: training in it needs loss scaling, which is not supported"
 LEAST_QUANTIZED = 0.5
 """Below this share of weights in few bits a quantized base is refused."""
 
@@ -96,6 +98,7 @@ def of_model(model: str, recipe: Recipe) -> Misfit | None:
             or _of_number_format(recipe)
             or _of_network(model, recipe)
             or _of_quantization(model, recipe)
+            or _of_memory(model, recipe)
         )
     if recipe.weights:
         return Misfit(
@@ -132,7 +135,7 @@ def _of_number_format(recipe: Recipe) -> Misfit | None:
     if not recipe.weights or not fields:
         return None
     return Misfit(
-        reason="float16 loses small gradients: training in it needs loss scaling, which is not supported",
+        reason=FLOAT16,
         remedy=f"--set base.{fields[0]}=bfloat16, or float32 on a card without bfloat16 (V100, T4)",
     )
 
@@ -168,6 +171,14 @@ def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
         "are not in linear layers",
         remedy="use base: plain",
     )
+
+
+def _of_memory(model: str, recipe: Recipe) -> Misfit | None:
+    """A model that is larger than the GPUs of this machine, which shows only after it was downloaded."""
+    if source.gguf_file(model) is not None:
+        return None  # its configuration is read when it is converted
+    misfit = gpu_memory.too_large(model, recipe)
+    return None if misfit is None else Misfit(reason=misfit[0], remedy=misfit[1])
 
 
 def require_quantized(network: Network, recipe: Recipe) -> None:

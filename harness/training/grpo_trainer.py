@@ -22,6 +22,8 @@ from harness.models.random_state import restored
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
+    from harness.engines.hf.engine import HfEngine
+
 
 @dataclass
 class Rollouts:
@@ -36,6 +38,8 @@ class Rollouts:
     temperature: float
     seed: int
     drawn: int = 0
+    engine: HfEngine | None = None
+    """Made for the first step and kept, so that later ones know what did not fit into memory."""
 
     def __call__(self, prompts: Sequence[str], _trainer: object) -> dict[str, list[list[int]] | None]:
         """Token ids of prompts and answers.
@@ -58,9 +62,10 @@ class Rollouts:
                 )
             )
         answers: list[list[int]] = [[] for _ in requests]
-        engine = HfEngine(self.model)
-        engine.folds = False  # trl computes the chances of these tokens with the adapter as it is
-        for position, completion in engine.generate(requests):
+        if self.engine is None:
+            self.engine = HfEngine(self.model)
+            self.engine.folds = False  # trl computes the chances of these tokens with the adapter as it is
+        for position, completion in self.engine.generate(requests):
             if completion.finish_reason == "error":
                 raise EngineError(
                     f"training example '{self.examples[int(prompts[position])].id}': {completion.error}"

@@ -41,7 +41,7 @@ def hidden_states(network: Network, batch: Batch) -> torch.Tensor:
 
     def of_body(ids: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = body_of(network)(input_ids=ids, use_cache=False, **more).last_hidden_state
-        return states
+        return states.to(ids.device)  # a network over several devices ends on another one
 
     if batch.positions is not None:
         return of_body(batch.ids, position_ids=batch.positions)
@@ -63,7 +63,7 @@ def head_logits(network: Network, hidden: torch.Tensor) -> torch.Tensor:
     import torch
 
     config = network.config.get_text_config()
-    logits: torch.Tensor = network.get_output_embeddings()(hidden).float()
+    logits: torch.Tensor = network.get_output_embeddings()(hidden).to(hidden.device).float()
     if scale := getattr(config, "logit_scale", None):
         logits = logits * scale
     if divisor := getattr(config, "logits_scaling", None):

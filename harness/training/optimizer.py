@@ -99,7 +99,9 @@ class Optimizer:
         gradients = list(self._gradients.values())
         if not self._narrow:
             return torch.nn.utils.get_total_norm(gradients)
-        norms = [torch.linalg.vector_norm(gradient, dtype=torch.float32) for gradient in gradients]
+        norms = [
+            torch.linalg.vector_norm(one, dtype=torch.float32).to(gradients[0].device) for one in gradients
+        ]
         total: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return total
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel
-from harness.core.torch_types import Network
+from harness.core.torch_types import Layer, Network
 from harness.models.architecture import DECODER, of
 from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
 from harness.models.layers.widened import in_float32
 from harness.training.encoder_decoder_loss import first_logits
+from harness.training.parity_layers import compare_layers, float32_bytes, mean_difference
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +49,7 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
                 trained = logits(network, ids)
             # Only now: at no time are there two networks in float32.
             made = exported.rebuilt(network, device=device, dtype=torch.float32)
-            difference = _difference(trained, logits(made, ids))
+            difference = mean_difference(trained, logits(made, ids))
         settings = exported.generation_config(network, model.chat.eos_ids)
         if rules := exported.generation_rules(settings, model.chat.eos_ids):
             detail = f"the exported model would follow rules that the run does not: {', '.join(rules)}"
@@ -58,12 +59,12 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
         )
         if any(plain_layers.quantization(module) == "8bit" for module in network.modules()):
             with in_float32(network):
-                rounding = _difference(trained, logits(network, ids))
+                rounding = mean_difference(trained, logits(network, ids))
             detail += f"; inputs rounded to 8 bits, as here and not in an export, move them by {rounding:.1e}"
         remedy = "" if difference <= TOLERANCE else "; serve the adapter unmerged, or report this combination"
         return ParityCheck(check="merged", ok=difference <= TOLERANCE, detail=detail + remedy)
 
-    return _compared("merged", compare)
+    return _compared("merged", network, compare) or _by_layers(network)
 
 
 def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Path]) -> ParityCheck:
@@ -84,13 +85,13 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
             with in_float32(network):
                 trained = logits(network, ids)
             base = exported.rebuilt(network, adapters=False, device=device, dtype=torch.float32)
-            difference = _difference(trained, logits(_with_adapters(base, stages), ids))
+            difference = mean_difference(trained, logits(_with_adapters(base, stages), ids))
         detail = (
             f"logits of base and adapter differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
         )
         return ParityCheck(check="adapter", ok=difference <= TOLERANCE, detail=detail)
 
-    return _compared("adapter", compare)
+    return _compared("adapter", network, compare) or _not_compared("adapter")
 
 
 def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
@@ -98,26 +99,42 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
     check if none has dropout."""
     from torch import nn
 
+    from harness.models.layers.out_of_memory import is_out_of_memory, release
+
     layers = [layer for _, layer in plain_layers.adapted(model.network)]
     dropping = [m for layer in layers for m in layer.modules() if isinstance(m, nn.Dropout) and m.p]
     if not dropping:
         return []
-    with in_float32(model.network):
-        answering = logits(model.network, ids)
-        shares = [module.p for module in dropping]
+    try:
+        difference = _dropout_difference(model.network, layers, dropping, ids)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    else:
+        detail = f"logits in training, where nothing is dropped, differ by {difference:.1e} of their spread from answering's"
+        return [ParityCheck(check="dropout", ok=difference <= TOLERANCE, detail=detail)]
+    release()
+    return [_not_compared("dropout", "the network does not fit into memory in float32")]
+
+
+def _dropout_difference(
+    network: Network, layers: Sequence[Layer], dropping: Sequence[Layer], ids: Sequence[int]
+) -> float:
+    """Between the logits of answering, and those of training while `dropping` drops nothing."""
+    shares = [module.p for module in dropping]
+    with in_float32(network):
+        answering = logits(network, ids)
         for layer in layers:
             layer.train()
         for module in dropping:
             module.p = _NOTHING
         try:
-            training = logits(model.network, ids, mode=None)
+            training = logits(network, ids, mode=None)
         finally:
             for module, share in zip(dropping, shares, strict=True):
                 module.p = share
-            model.network.eval()
-    difference = _difference(answering, training)
-    detail = f"logits in training, where nothing is dropped, differ by {difference:.1e} of their spread from answering's"
-    return [ParityCheck(check="dropout", ok=difference <= TOLERANCE, detail=detail)]
+            network.eval()
+    return mean_difference(answering, training)
 
 
 def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
@@ -152,12 +169,16 @@ def _not_whole(model: LanguageModel) -> str | None:
     return None
 
 
-def _compared(name: str, compare: Callable[[str | None], ParityCheck]) -> ParityCheck:
-    """The outcome of a comparison: on the network's device, on the CPU if the device is too small for two
-    networks, or a failure if the export cannot be loaded at all."""
+def _compared(
+    name: str, network: Network, compare: Callable[[str | None], ParityCheck]
+) -> ParityCheck | None:
+    """The outcome of a comparison: on the network's device, or on the CPU if the device is too small for two
+    networks; a failure if the export cannot be loaded at all; None if memory holds two networks nowhere."""
     from harness.models.layers.out_of_memory import is_out_of_memory, release
 
     for device in (None, "cpu"):
+        if not _host_holds(network, device):
+            continue
         try:
             return compare(device)
         except (RunError, ConfigError) as error:
@@ -166,13 +187,39 @@ def _compared(name: str, compare: Callable[[str | None], ParityCheck]) -> Parity
             if not is_out_of_memory(error):
                 raise
             release()
-    return ParityCheck(check=name, ok=True, detail="not compared: two networks do not fit into memory")
+    return None
 
 
-def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Mean difference as a share of the spread; infinite if either is not a number."""
-    difference = float((one - other).abs().mean() / one.std())
-    return difference if difference == difference else float("inf")
+def _host_holds(network: Network, device: str | None) -> bool:
+    """Whether the host's memory holds a second network, if that is where it would be. A system that runs out of it ends
+    the process, and with it every attempt to score what was trained."""
+    import torch
+
+    from harness.engines.hf.batch_memory import free
+
+    own = network.device.type == "cpu"
+    if device is None and not own:
+        return True
+    return float32_bytes(network, moved=not own) < free(torch.device("cpu"))
+
+
+def _not_compared(name: str, reason: str = "two networks do not fit into memory") -> ParityCheck:
+    return ParityCheck(check=name, ok=True, detail=f"not compared: {reason}")
+
+
+def _by_layers(network: Network) -> ParityCheck:
+    """The check of a network of which memory does not hold two."""
+    with plain_layers.unrounded_inputs(network):
+        compared = compare_layers(network)
+    if not compared.count:
+        return _not_compared("merged")
+    ok = compared.difference <= TOLERANCE
+    detail = (
+        f"two networks do not fit into memory: {compared.count} merged and adapted layers were compared one by one, and "
+        f"differ by at most {compared.difference:.1e} of their outputs' spread (limit {TOLERANCE:g})"
+    )
+    remedy = "" if ok else "; serve the adapter unmerged, or report this combination"
+    return ParityCheck(check="merged", ok=ok, detail=detail + remedy)
 
 
 def _with_adapters(base: Network, stages: Sequence[Path]) -> Network:

@@ -43,7 +43,7 @@ def hidden_states(network: Network, batch: Batch) -> Tensor:
         out = body_of(network)(
             input_ids=ids, position_ids=positions, use_cache=False, prefix_and_rows=(prefix, rows)
         )
-    hidden: Tensor = out.last_hidden_state[0, prefix:]
+    hidden: Tensor = out.last_hidden_state[0, prefix:].to(ids.device)
     return hidden.view(rows, length, -1)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core import notices, recipes
 from harness.core.errors import ConfigError, nearest
-from harness.core.json_types import JsonObject
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.options import names
+from harness.core.recipes import Recipe
 from harness.estimate import requirements
 from harness.estimate.fitting import fit
 from harness.estimate.memory import BYTES
+from harness.runner.suitable import FLOAT16
 from harness.workflows.options.estimate import EstimateOptions
 
 
@@ -41,7 +44,10 @@ def from_options(options: EstimateOptions) -> JsonObject:
 
 def _of_a_model(options: EstimateOptions) -> JsonObject:
     model, chosen = str(options.model), [recipes.load(name) for name in names(options.recipes)]
-    figures = requirements.to_json(model, chosen, options.dtype, options.length, options.batch, options.rows)
+    figures = {
+        **requirements.to_json(model, chosen, options.dtype, options.length, options.batch, options.rows),
+        "notes": _notes(chosen, options.dtype),
+    }
     if options.gpu is None:
         return figures
     fits = {
@@ -49,3 +55,12 @@ def _of_a_model(options: EstimateOptions) -> JsonObject:
         for recipe in chosen
     }
     return {**figures, "gpu_gib": options.gpu, "fits": fits}
+
+
+def _notes(chosen: Sequence[Recipe], dtype: str) -> list[JsonValue]:
+    """What a run of these recipes would refuse, whatever memory there is."""
+    trained = [recipe.name for recipe in chosen if recipe.weights]
+    if dtype != "float16" or not trained:
+        return []
+    remedy = "--dtype bfloat16, or float32 for a card without bfloat16 (V100, T4)"
+    return [f"{', '.join(trained)} cannot be run: {FLOAT16} — {remedy}"]

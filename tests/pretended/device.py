@@ -1,4 +1,4 @@
-"""A CUDA device that is not there: CPU memory that says it is on `cuda:0`, and operations that hold to CUDA's rules.
+"""CUDA devices that are not there: CPU memory that says it is on `cuda:0`, and operations that hold to CUDA's rules.
 
 Where a tensor is stands on its storage, so views, parameters and quantized weights share it. `Answers` is between Python
 and torch, and answers what is asked about devices; `Kernels` is below torch's own code (autograd, optimizers), and there
@@ -19,13 +19,13 @@ from typing import Any
 from unittest import mock
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 aten = torch.ops.aten
-CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+CPU = torch.device("cpu")
 SHORT = (torch.bfloat16, torch.float16)
 _true_device = Tensor.device.__get__
 
@@ -37,36 +37,80 @@ class Pretended:
     operations: Counter[str] = field(default_factory=Counter)
     formats: Counter[tuple[str, torch.dtype]] = field(default_factory=Counter)
     waits: Counter[str] = field(default_factory=Counter)
+    free: int = 0
+    """Bytes that each device says are free."""
+    devices: Counter[torch.device] = field(default_factory=Counter)
+    """Operations by the device that they ran on."""
     out_of_memory: Callable[[str, int], bool] = lambda _name, _count: False
     """(operation, elements of its result) → whether the device has no memory for it."""
 
 
 def device_of(tensor: Tensor) -> torch.device | None:
     """Where a tensor says it is; None for what an operation made inside, which goes with anything."""
+    with torch._C.DisableTorchFunction():
+        return _location(tensor)
+
+
+def _location(tensor: Tensor) -> torch.device | None:
+    """The same where no mode answers."""
     true: torch.device = _true_device(tensor)
     if true.type != "cpu":
         return true
-    with torch._C.DisableTorchFunction():
-        location: torch.device | None = getattr(tensor.untyped_storage(), "pretended", None)
+    location: torch.device | None = getattr(tensor.untyped_storage(), "pretended", None)
     return location
 
 
 def put(tensor: Tensor, device: torch.device) -> Tensor:
     """Say that a tensor's memory is on a device."""
-    if _true_device(tensor).type == "cpu":
-        with torch._C.DisableTorchFunction():
+    with torch._C.DisableTorchFunction():
+        if _true_device(tensor).type == "cpu":
             storage: Any = tensor.untyped_storage()
             storage.pretended = device
     return tensor
 
 
 def _tensors(*values: object) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+    """Every tensor in what an operation is given or gives; for each operation, so torch's general trees are too slow."""
+    tensors: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            tensors.append(value)
+        elif isinstance(value, list | tuple):
+            tensors += _tensors(*value)
+        elif isinstance(value, dict):
+            tensors += _tensors(*value.values())
+    return tensors
 
 
 def _device(value: object) -> torch.device:
     device = torch.device("cuda", value) if isinstance(value, int) else torch.device(value)  # type: ignore[call-overload]
-    return GPU if device.type == "cuda" else device
+    if device.type != "cuda":
+        return device
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise RuntimeError("CUDA error: invalid device ordinal")
+    return torch.device("cuda", device.index or 0)
+
+
+def _on_gpu(tensor: Tensor) -> bool:
+    device = device_of(tensor)
+    return device is not None and device.type == "cuda"
+
+
+class _Moved(torch.autograd.Function):
+    """A copy to another device, whose gradient is copied back."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, device: torch.device) -> Tensor:
+        ctx.source = device_of(tensor)
+        with torch._C.DisableTorchFunction():
+            copy = tensor.clone()
+        return put(copy, device)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        with torch._C.DisableTorchFunction():
+            copy = grads[0].clone()
+        return put(copy, ctx.source), None
 
 
 class Answers(TorchFunctionMode):
@@ -82,12 +126,17 @@ class Answers(TorchFunctionMode):
             return self._asked(args[0])
         if func in (Tensor.is_cuda.__get__, Tensor.is_cpu.__get__):
             return self._asked(args[0]).type == ("cuda" if func == Tensor.is_cuda.__get__ else "cpu")
+        if func in (torch.device, torch._C._nn._parse_to) and type(args[0]) is int:
+            args = (_device(args[0]), *args[1:])  # a number asks for an accelerator, and there is none
         if func is Tensor.get_device:
-            return 0 if self._asked(args[0]).type == "cuda" else -1
-        if func in (Tensor.numpy, Tensor.__array__) and device_of(args[0]) == GPU:
+            device = self._asked(args[0])
+            return device.index if device.type == "cuda" else -1
+        if func in (Tensor.numpy, Tensor.__array__) and _on_gpu(args[0]):
             raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first")
-        if func in (Tensor.cuda, Tensor.cpu):
-            return self.moved(args[0], GPU if func is Tensor.cuda else CPU)
+        if func is Tensor.cpu:
+            return self.moved(args[0], CPU)
+        if func is Tensor.cuda:
+            return self.moved(args[0], _device(args[1] if args[1:] else kwargs.get("device", "cuda")))
         if func is Tensor.pin_memory:
             return args[0]
         if func is Tensor.to:
@@ -107,10 +156,10 @@ class Answers(TorchFunctionMode):
         if target is not None and target.type in ("cpu", "cuda"):
             kwargs["device"] = CPU
         generator = kwargs.get("generator")
-        on_gpu = target == GPU or (target is None and any(device_of(tensor) == GPU for tensor in given))
+        on_gpu = any(map(_on_gpu, given)) if target is None else target.type == "cuda"
         if generator is not None and on_gpu:
             raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
-        if func in (torch.tensor, torch.as_tensor) and target == GPU:
+        if func in (torch.tensor, torch.as_tensor) and on_gpu:
             self.log.waits["tensor"] += 1
         kwargs.pop("pin_memory", None)
         result = func(*args, **kwargs)
@@ -150,6 +199,9 @@ class Answers(TorchFunctionMode):
             return tensor
         if device_of(tensor) is not None:
             self.log.waits["to host" if device == CPU else "to device"] += 1
+        if tensor.requires_grad and torch.is_grad_enabled():
+            moved: Tensor = _Moved.apply(tensor, device)  # type: ignore[no-untyped-call]
+            return moved
         with torch._C.DisableTorchFunction():
             copy = tensor.clone()
         return put(copy, device)
@@ -194,31 +246,44 @@ class Kernels(TorchDispatchMode):
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
             operands = [tensor for tensor in _tensors(args, kwargs) if tensor.numel()]
-            on_gpu = any(device_of(tensor) == GPU for tensor in operands)
-            if on_gpu:
-                self._refuse(func, args, operands)
-            result = (_KERNELS.get(func, func) if on_gpu else func)(*args, **kwargs)
+            places = [_location(tensor) for tensor in operands]
+            gpu = next((place for place in places if place is not None and place.type == "cuda"), None)
+            if gpu is not None:
+                self._refuse(func, args, operands, places)
+            result = (func if gpu is None else _KERNELS.get(func, func))(*args, **kwargs)
             made = _tensors(result)
-            if on_gpu:
+            if gpu is not None:
                 self._note(func, args, made)
-            for tensor in made:
-                if device_of(tensor) is None and operands:
-                    put(tensor, GPU if on_gpu else CPU)
+                self.log.devices[gpu] += 1
+            for tensor in made if operands else ():
+                if _location(tensor) is None:
+                    put(tensor, gpu or CPU)
             return result
 
-    def _refuse(self, func: Any, args: Any, operands: list[Tensor]) -> None:
+    def _refuse(
+        self, func: Any, args: Any, operands: list[Tensor], places: list[torch.device | None]
+    ) -> None:
         if func in _PRODUCTS:
             left, right = (args[i] for i in _PRODUCTS[func])
             if left.dtype != right.dtype:
                 raise RuntimeError(
                     f"expected m1 and m2 to have the same dtype, but got: {left.dtype} != {right.dtype}"
                 )
-        hosts = [tensor for tensor in operands if device_of(tensor) == CPU]
-        if not hosts or func in _TWO_DEVICES:
+        if func in _TWO_DEVICES:
             return
+        different = set(places) - {None}
+        if len(different) < 2:
+            return
+        devices = sorted(str(place) for place in different if place != CPU)
+        if len(devices) > 1:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
+                f"(in {func})"
+            )
+        hosts = [tensor for tensor, place in zip(operands, places, strict=True) if place == CPU]
         if func in _BY_INDEX:
             values = [value for value in args[2:3] if isinstance(value, Tensor) and value.dim()]
-            if device_of(args[0]) == GPU and not any(device_of(value) == CPU for value in values):
+            if _on_gpu(args[0]) and not any(device_of(value) == CPU for value in values):
                 self.log.waits["index from the host"] += 1
                 return
         numbers = func.namespace == "aten" and not any(tensor.dim() for tensor in hosts)
@@ -287,11 +352,16 @@ _KERNELS: dict[Any, Callable[..., Any]] = {
 """What only CUDA has."""
 
 
-def _cuda(count: int, bfloat16: bool, free: int) -> dict[str, Callable[..., object]]:
+def _metadata(tensor: Tensor) -> dict[str, Any]:
+    """What activation checkpointing compares; it asks where no mode of Python answers."""
+    return {"shape": tensor.shape, "dtype": tensor.dtype, "device": device_of(tensor)}
+
+
+def _cuda(log: Pretended, count: int, bfloat16: bool, total: int) -> dict[str, Callable[..., object]]:
     """torch.cuda, as far as it is asked."""
     state = torch.zeros(16, dtype=torch.uint8)
     about = SimpleNamespace(
-        name="pretended", major=8, minor=0, total_memory=free, multi_processor_count=100, gcnArchName=""
+        name="pretended", major=8, minor=0, total_memory=total, multi_processor_count=100, gcnArchName=""
     )
 
     def nothing(*_: object, **__: object) -> None: ...
@@ -307,7 +377,7 @@ def _cuda(count: int, bfloat16: bool, free: int) -> dict[str, Callable[..., obje
         "get_device_capability": lambda *_: (8, 0) if bfloat16 else (7, 5),
         "get_device_properties": lambda *_: about,
         "is_bf16_supported": lambda *_, **__: bfloat16,
-        "mem_get_info": lambda *_: (free, free),
+        "mem_get_info": lambda *_: (log.free, total),
         "get_rng_state": lambda *_: state,
         "get_rng_state_all": lambda *_: [state] * count,
         "is_current_stream_capturing": lambda: False,
@@ -320,18 +390,21 @@ def _cuda(count: int, bfloat16: bool, free: int) -> dict[str, Callable[..., obje
 
 
 @contextlib.contextmanager
-def pretended(count: int = 1, *, bfloat16: bool = True, free: int = 20 << 30) -> Iterator[Pretended]:
+def pretended(
+    count: int = 1, *, bfloat16: bool = True, free: int = 20 << 30, total: int = 20 << 30
+) -> Iterator[Pretended]:
     """Inside the `with` block this machine has CUDA.
 
     Args:
-        count: devices that are counted; all tensors are on the first.
+        count: devices that are counted; what names none is on the first.
         bfloat16: whether they compute it, as Ampere and later do.
-        free: bytes that they say are free.
+        free: bytes that each says are free, as long as the log says so.
+        total: bytes that each has.
     """
     import bitsandbytes  # noqa: F401  (chooses its own kernels when it is imported: those of the CPU)
     import transformers  # noqa: F401
 
-    log, load, gradients = Pretended(), torch.from_numpy, torch.autograd._engine_run_backward
+    log, load, gradients = Pretended(free=free), torch.from_numpy, torch.autograd._engine_run_backward
     answers = Answers(log)
 
     def run_backward(*args: Any, **kwargs: Any) -> Any:
@@ -342,9 +415,12 @@ def pretended(count: int = 1, *, bfloat16: bool = True, free: int = 20 << 30) ->
     with contextlib.ExitStack() as stack:
         # Modes belong to a thread, and transformers loads in several.
         stack.enter_context(mock.patch.dict("os.environ", {"HF_DEACTIVATE_ASYNC_LOAD": "1"}))
-        for name, value in _cuda(count, bfloat16, free).items():
+        for name, value in _cuda(log, count, bfloat16, total).items():
             stack.enter_context(mock.patch.object(torch.cuda, name, value, create=True))
-        stack.enter_context(mock.patch.object(torch.accelerator, "is_available", return_value=True))
+        for name, value in {"is_available": True, "current_device_index": 0, "device_count": count}.items():
+            stack.enter_context(mock.patch.object(torch.accelerator, name, return_value=value))
+        extractors = torch.utils.checkpoint._allowed_determinism_checks_to_fns
+        stack.enter_context(mock.patch.dict(extractors, {"default": _metadata}))
         stack.enter_context(mock.patch.object(torch, "from_numpy", lambda array: put(load(array), CPU)))
         stack.enter_context(mock.patch.object(torch.autograd, "_engine_run_backward", run_backward))
         stack.enter_context(answers)

@@ -52,6 +52,23 @@ def test_greedy_and_constrained_answers_are_the_cpus(gpu: Pretended) -> None:
         assert answers(load("tiny", dtype="float32"), asked) == on_cpu
 
 
+def test_a_grammars_mask_is_unpacked_on_the_device(gpu: Pretended, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bit a token is copied to it: one int32 for each 32 tokens and row."""
+    copied: list[torch.Tensor] = []
+    from_numpy = torch.from_numpy
+
+    def noted(array: Any) -> torch.Tensor:
+        copied.append(from_numpy(array))
+        return copied[-1]
+
+    monkeypatch.setattr(torch, "from_numpy", noted)
+    model = load("tiny", dtype="float32")
+    answers(model, requests(8, constraint=Constraint(kind="choice", value=["red", "green", "blue"])))
+    words = -(-model.network.config.vocab_size // 32)
+    assert {(mask.dtype, mask.shape[1]) for mask in copied} == {(torch.int32, words)}
+    assert any("shift" in name for name in gpu.operations)
+
+
 def test_answers_in_bfloat16_are_in_bfloat16(gpu: Pretended) -> None:
     model = load("tiny", dtype="bfloat16")
     gpu.formats.clear()
@@ -166,6 +183,25 @@ def test_memory_that_runs_out_while_reading_halves_the_pass_and_not_the_rows(gpu
     assert smaller < 16384
     dict(engine.generate(asked))
     assert engine._budget.tokens == smaller, "what did not fit is not tried again"
+
+
+def test_rows_that_did_not_fit_are_not_tried_again(gpu: Pretended) -> None:
+    engine, asked = HfEngine(load("tiny", dtype="float32")), requests(8)
+    engine.shares = False
+    limit, failed = 4 * 128 * max(map(engine.count, asked)), []
+
+    def out_of_memory(name: str, count: int) -> bool:
+        if "mm" not in name or count <= limit:
+            return False
+        failed.append(name)
+        return True
+
+    gpu.out_of_memory = out_of_memory
+    assert not any(completion.error for completion in dict(engine.generate(asked)).values())
+    assert engine.batch_size == 4
+    assert len(failed) == 1
+    dict(engine.generate(asked))
+    assert len(failed) == 1
 
 
 @pytest.mark.parametrize(("shares", "tokens"), [(True, 25), (False, 64)])

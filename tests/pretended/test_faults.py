@@ -26,6 +26,18 @@ def _mask_left_on_the_host(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(token_sampling, "forbid", forbid)
 
 
+def _mask_unpacked_on_the_host(patch: pytest.MonkeyPatch) -> None:
+    from harness.engines.hf import constrain
+
+    honest = constrain.forbid
+
+    def forbid(logits: torch.Tensor, matchers: Any) -> torch.Tensor:
+        kept = honest(logits.cpu(), matchers) > -torch.inf
+        return logits.masked_fill(~kept.to(logits.device), -torch.inf)
+
+    patch.setattr(token_sampling, "forbid", forbid)
+
+
 def _positions_left_on_the_host(patch: pytest.MonkeyPatch) -> None:
     honest = forward_pass.Pass.__init__
 
@@ -108,6 +120,11 @@ def _answers(gpu: Pretended, folder: Path) -> None:
     checks.test_greedy_and_constrained_answers_are_the_cpus(gpu)
 
 
+def _masks(gpu: Pretended, folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        checks.test_a_grammars_mask_is_unpacked_on_the_device(gpu, patch)
+
+
 def _sampling(gpu: Pretended, folder: Path) -> None:
     checks.test_sampling_waits_for_the_host_equally_often_for_any_number_of_rows(gpu)
 
@@ -140,6 +157,7 @@ def _scores(gpu: Pretended, folder: Path) -> None:
 Plant, Check = Callable[[pytest.MonkeyPatch], None], Callable[[Pretended, Path], None]
 FAULTS: list[tuple[Plant, Check]] = [
     (_mask_left_on_the_host, _answers),
+    (_mask_unpacked_on_the_host, _masks),
     (_positions_left_on_the_host, _answers),
     (_a_generator_of_the_host, _sampling),
     (_a_row_at_a_time, _sampling),

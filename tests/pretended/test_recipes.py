@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,15 +41,6 @@ def _shares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.engines.hf.engine._WORTH_SHARING", {"cpu": 32, "cuda": 32})
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _few_collections() -> Iterator[None]:
-    """Every run collects garbage several times; what was imported before is left out of that."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 def scores(folder: Path, recipe: str, *settings: str) -> dict[str, Any]:
     """The record of a run of one recipe with the tiny model."""
     from harness.runner.cells import plan
@@ -60,7 +50,7 @@ def scores(folder: Path, recipe: str, *settings: str) -> dict[str, Any]:
 
     folder.mkdir(exist_ok=True)
     task = folder / "colours" if (folder / "colours").is_dir() else write_tiny_task(folder)
-    options = RunOptions(str(task), model=("tiny",), recipes=(recipe,), limit=4, settings=settings)
+    options = RunOptions(str(task), model=("tiny",), recipes=(recipe,), limit=3, settings=settings)
     record = run(plan(session.experiment(options)), folder / "results", progress=Progress()).records[0].raw
     return dict(record)
 
@@ -77,13 +67,15 @@ def small(recipe: str) -> list[str]:
 
 
 def readable(patch: pytest.MonkeyPatch, data: str) -> None:
-    """The model is asked on the device, and its random answers are replaced by one that the kind of data can use."""
+    """The model is asked on the device for a few tokens, and its random answers are replaced by one that the kind of data
+    can use."""
     from harness.methods.data import _generated
 
     honest, answer = _generated.Tally.ask, lookup("data", data).probe().answer
 
     def ask(self: _generated.Tally, engine: Engine, asked: Sequence[Request]) -> list[Completion]:
-        return [replace(one, text=answer, finish_reason="stop") for one in honest(self, engine, asked)]
+        short = [replace(one, max_new_tokens=min(one.max_new_tokens, 4)) for one in asked]
+        return [replace(one, text=answer, finish_reason="stop") for one in honest(self, engine, short)]
 
     patch.setattr(_generated.Tally, "ask", ask)
 

@@ -129,3 +129,30 @@ def test_a_task_without_labels_and_an_answer_that_is_none_are_refused(tmp_path: 
         kind.train(model(), lessons(1), where)
     with pytest.raises(ConfigError, match="has no loss on prompts"):
         kind.replace(prompt_loss_weight=1.0).train(model(), coloured(2), where)
+
+
+def test_memory_that_runs_out_halves_the_rows_and_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.engines import classifier
+
+    of = model()
+    classification.attach(of.network, ("red", "green"))
+    torch.nn.init.normal_(of.network.answer_head.weight)
+    asked = [Request(id=str(i), messages=(Message("user", "a" * i),), max_new_tokens=1) for i in range(1, 10)]
+    expected = {i: one.text for i, one in ClassifierEngine(of).generate(asked)}
+    honest, sizes, most = classifier.label_scores, [], [3]
+
+    def limited(network: object, prompts: list[list[int]]) -> torch.Tensor:
+        sizes.append(len(prompts))
+        if len(prompts) > most[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return honest(network, prompts)
+
+    monkeypatch.setattr(classifier, "label_scores", limited)
+    engine = ClassifierEngine(of)
+    assert {i: one.text for i, one in engine.generate(asked)} == expected
+    assert sizes == [9, 4, 2, 2, 2, 2, 1]
+    assert {i: one.text for i, one in engine.generate(asked)} == expected
+    assert max(sizes[7:]) == 2
+    most[0] = 0
+    failed = dict(engine.generate(asked[:2]))
+    assert all("out of memory with a single prompt of" in str(one.error) for one in failed.values())

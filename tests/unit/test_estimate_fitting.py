@@ -70,10 +70,32 @@ def test_weights_of_published_shapes(
     assert counted == pytest.approx(gib, abs=0.006)
 
 
-def test_accelerates_figure_for_13b_leaves_out_the_output_layer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("config", "left_out", "printed"),
+    [(LLAMA_13B, 32000 * 5120, (47.88, 23.94, 11.97, 5.98)), (PHI_MINI, 0, (14.23, 7.12, 3.56, 1.78))],
+    ids=["llama-2-13b", "phi-3.5-mini"],
+)
+def test_accelerates_figures_are_gib_of_all_weights_in_one_width(
+    config: dict[str, object], left_out: int, printed: tuple[float, ...], tmp_path: Path
+) -> None:
+    """The output layer of the first is left out, and not that of the second."""
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    counted = shape(str(tmp_path)).parameters - left_out
+    assert [counted * width / 2**30 for width in (4, 2, 1, 0.5)] == pytest.approx(printed, abs=0.006)
+
+
+def test_no_4_bit_load_quantizes_embeddings_and_output_layer(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(LLAMA_13B))
     sizes = shape(str(tmp_path))
-    assert (sizes.parameters - 32000 * 5120) * 4 / 2**30 == pytest.approx(47.88, abs=0.005)
+    without_scales = 0.5 * sizes.linear + 2 * (sizes.parameters - sizes.linear)
+    assert without_scales / 2**30 == pytest.approx(6.52, abs=0.006)
+
+
+def test_the_textbooks_figures_from_a_configuration_alone(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_13B))
+    figures = json.loads(CliRunner().invoke(app, ["estimate", str(tmp_path), "--json"]).stdout)["textbook"]
+    names = ("weights_gb", "inference_gb", "gradients_and_states_gb", "training_gb")
+    assert [figures[name] for name in names] == pytest.approx((26, 31.2, 78, 104), rel=0.002)
 
 
 def test_a_configuration_without_weights_is_enough(folder: Path) -> None:
@@ -143,6 +165,14 @@ def test_what_does_not_fit_says_what_it_takes(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "2 GiB: zero_shot fits: 0.1 GiB" in result.output
     assert "2 GiB: full does not fit" in result.output or "activation_checkpointing: true" in result.output
+
+
+def test_training_in_float16_is_said_to_be_refused(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["estimate", str(folder), "--dtype", "float16"])
+    assert "lora, qlora, full cannot be run: float16 loses small gradients" in result.output
+    assert "or float32 for a card without bfloat16 (V100, T4)" in result.output
+    for words in (["--dtype", "float32"], ["--dtype", "float16", "--recipes", "zero_shot,few_shot"]):
+        assert "float16 loses" not in CliRunner().invoke(app, ["estimate", str(folder), *words]).output
 
 
 def test_a_card_needs_a_shape() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from docs import models as page
 from docs.architectures import SHAPES, config
 from harness.core import recipes
 from harness.core.errors import ConfigError
-from harness.core.kinds import build
+from harness.core.kinds import build, lookup, names
 from harness.models import answerable
 from harness.models.layers.fused_rmsnorm import fused_norms
 from harness.runner import cells
@@ -68,12 +69,20 @@ def test_a_hub_model_that_no_recipe_can_use_is_refused_before_its_weights_are_fe
     assert set(fetched) == {"config.json"}
 
 
-def test_training_in_float16_is_refused_with_what_to_set_instead() -> None:
-    for base in ({"kind": "plain", "dtype": "float16"}, {"kind": "nf4", "compute_dtype": "float16"}):
-        asked = recipes.from_config({"base": base, "weights": "lora"}, name="half")
-        misfit = of_model("tiny", asked)
+@pytest.mark.parametrize("weights", [*names("weights"), ["lora", "dpo"], ["lora", "grpo"]], ids=str)
+def test_training_in_float16_is_refused_with_what_to_set_instead(weights: str | list[str]) -> None:
+    """Whatever is trained over whatever base has a number format, so that no V100 or T4 loses gradients unsaid."""
+    for kind in names("base"):
+        fields = {field.name for field in dataclasses.fields(lookup("base", kind))}
+        number = {"dtype", "compute_dtype"} & fields
+        if not number or kind == "merge":  # which reads finished runs
+            continue
+        base = {"kind": kind, number.pop(): "float16"}
+        misfit = of_model("tiny", recipes.from_config({"base": base, "weights": weights}, name="half"))
         assert misfit is not None
-        assert "loss scaling" in misfit.reason
+        if weights == "lora" or not lookup("base", kind).quantized:
+            assert "loss scaling" in misfit.reason
+            assert "or float32 on a card without bfloat16 (V100, T4)" in misfit.remedy
         assert of_model("tiny", recipes.from_config({"base": base}, name="asked")) is None
 
 

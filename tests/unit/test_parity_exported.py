@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,8 +65,8 @@ def test_an_adapter_merged_into_both_tied_ends_is_noticed(
     honest, ends = exported._state, ("model.embed_tokens.weight", "lm_head.weight")
     source, other = ends if target == "embed_tokens" else ends[::-1]
 
-    def both(network: Any, adapters: bool, dtype: Any) -> dict[str, Any]:
-        state = dict(honest(network, adapters, dtype))
+    def both(network: Any, adapters: bool, dtype: Any, where: Any) -> dict[str, Any]:
+        state = dict(honest(network, adapters, dtype, where))
         return state | ({other: state[source]} if adapters else {})
 
     monkeypatch.setattr(exported, "_state", both)
@@ -222,6 +223,16 @@ def test_adapters_of_fused_experts_are_merged_at_every_level(
     torch.testing.assert_close(parity.canary(of, lessons(1)).logits, after, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("architecture", ["qwen3_moe", "deepseek_v2", "deepseek_v3", "minimax", "jamba"])
+def test_a_lora_over_a_mixture_of_experts_is_merged_as_it_answers(tmp_path: Path, architecture: str) -> None:
+    from docs import architectures
+
+    folder = str(architectures.make(architecture, tmp_path / "model"))
+    of = build("base", {"kind": "plain", "dtype": "float32"}).load(folder)
+    before, folders = trained(tmp_path, of, LORA)
+    assert checks(of, before, folders) == {}
+
+
 def test_a_training_that_diverged_is_called_that(tmp_path: Path) -> None:
     of = model()
     before, folders = trained(tmp_path, of, LORA)
@@ -283,6 +294,7 @@ def test_a_run_whose_check_failed_is_scored_again_without_training(
 def test_the_share_of_weights_in_few_bits_is_measured_and_little_is_refused(tmp_path: Path) -> None:
     from harness.core import recipes
     from harness.models.layers.plain_layers import quantized_share
+    from harness.report.sections import provenance
     from harness.runner.suitable import of_model
 
     assert quantized_share(model(base="nf4").network) == pytest.approx(1.0)
@@ -295,6 +307,11 @@ def test_the_share_of_weights_in_few_bits_is_measured_and_little_is_refused(tmp_
     refused = of_model(str(tmp_path / "model"), recipe)
     assert refused is not None
     assert f"can hold only {share:.0%} of the weights" in refused.reason
+    ran: Any = SimpleNamespace(
+        runtime=SimpleNamespace(dtype="bfloat16", device="cuda:0", quantized_share=0.97)
+    )
+    shown = "bfloat16 on cuda:0, 97% of the weights between the model's ends in few bits"
+    assert provenance._runtime(ran) == shown
     assert of_model("tiny", recipe) is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -168,3 +169,33 @@ def test_checking_a_merge_leaves_the_network_as_it_was(tmp_path: Path) -> None:
     after = of.network.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in state.items())
     assert not any("forward" in vars(module) for module in of.network.modules())
+
+
+@pytest.mark.parametrize(
+    ("base", "shape"), [("plain", "llama"), ("plain", "gpt2"), ("nf4", "llama"), ("int8", "llama")]
+)
+def test_a_network_too_large_for_a_second_one_is_compared_layer_by_layer(
+    base: str, shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without this check the system would end the process, and each attempt to score what it trained."""
+    from peft.tuners.lora.layer import LoraLayer
+
+    of, before = trained(tmp_path, "lora", shape, base)
+    monkeypatch.setattr("harness.engines.hf.batch_memory.free", lambda _device: 1000.0)
+    monkeypatch.setattr(
+        "harness.models.layers.exported.rebuilt", lambda *_, **__: pytest.fail("a second network")
+    )
+    checks = {check.check: check for check in parity.check(of, lessons(8), before)}
+    assert failed(list(checks.values())) == []
+    layers = sum(isinstance(module, LoraLayer) for module in of.network.modules())
+    assert f"{layers} merged and adapted layers were compared one by one" in checks["merged"].detail
+    honest = plain_layers.plain
+
+    def drifted(layer: Any, dtype: Any) -> Any:
+        plain = honest(layer, dtype)
+        plain.weight.data *= 1.01
+        return plain
+
+    monkeypatch.setattr(plain_layers, "plain", drifted)
+    with pytest.raises(ParityError, match="serve the adapter unmerged"):
+        parity.require(parity.check(of, lessons(8), before))

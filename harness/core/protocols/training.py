@@ -92,6 +92,8 @@ class Weights(TrainingFacts, Kind):
 
     trains_base: ClassVar[bool] = False
     """Whether it trains the base's own weights, which a quantized base does not have."""
+    spreads: ClassVar[bool] = False
+    """Whether it can be trained on a network that is laid over several devices."""
     adapter: ClassVar[str] = ""
     """peft's method, for a kind that puts its adapters into the network; those of one method are active together."""
 

@@ -11,6 +11,7 @@ from harness.core.torch_types import Network
 from harness.models.architecture import base_of
 from harness.models.dimensions import head_size, key_value_heads
 from harness.models.number_format import dtype_of
+from harness.models.placement import devices
 
 _SHARE = 0.4
 """Share of the free memory for keys and values; the rest is for activations."""
@@ -18,7 +19,7 @@ _SHARE = 0.4
 
 def rows_that_fit(network: Network, length: int, most: int) -> int:
     """How many rows of `length` tokens fit beside the network, between 1 and `most`."""
-    return max(1, min(most, int(free(network.device) * _SHARE / (length * token_bytes(network)))))
+    return max(1, min(most, int(free_beside(network) * _SHARE / (length * token_bytes(network)))))
 
 
 def token_bytes(network: Network) -> int:
@@ -26,6 +27,16 @@ def token_bytes(network: Network) -> int:
     config = base_of(network).config.get_text_config()
     width = torch.finfo(dtype_of(network)).bits // 8
     return int(2 * config.num_hidden_layers * key_value_heads(config) * head_size(config) * width)
+
+
+def free_beside(network: Network) -> float:
+    """Bytes that can still be allocated on the network's device; of several, on the fullest one."""
+    several = devices(base_of(network))
+    if len(several) < 2:
+        return free(network.device)
+    return min(
+        free(torch.device("cuda", int(name)) if name.isdigit() else torch.device(name)) for name in several
+    )
 
 
 def free(device: torch.device) -> float:

@@ -45,6 +45,8 @@ class Schedule:
         self._make = make
         self._backend: Backend | None = None
         self._budget, self._reading = budget, False
+        self.halved = False
+        """Whether memory ran out with more rows than `capacity`."""
 
     def unfinished(self) -> bool:
         return bool(self.waiting) or (self._backend is not None and bool(self._backend.active))
@@ -111,7 +113,7 @@ class Schedule:
             row.fail(f"out of memory with a single prompt of {len(row.prompt)} tokens")
             _release(row)
             return [row]
-        self.capacity = max(1, tried // 2)
+        self.capacity, self.halved = max(1, tried // 2), True
         return []
 
 

@@ -54,7 +54,7 @@ class EncodedBackend:
         stay = [i for i, row in enumerate(self.active) if row not in done]
         self.active = [self.active[i] for i in stay]
         if self.active:
-            kept = torch.tensor(stay, device=self.device)
+            kept = torch.tensor(stay)  # on the host, as for `PaddedBackend`
             self._mask, self._states = self._mask[kept], self._states[kept]
             self._cache.batch_select_indices(kept)
 

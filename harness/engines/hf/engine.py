@@ -11,7 +11,7 @@ import torch
 
 from harness.core.protocols import Engine, LanguageModel
 from harness.core.values import Completion, Request
-from harness.engines.hf.batch_memory import free, rows_that_fit
+from harness.engines.hf.batch_memory import free_beside, rows_that_fit
 from harness.engines.hf.batch_scheduler import Backend, Schedule
 from harness.engines.hf.constrain import Constrainer
 from harness.engines.hf.loglikelihood import score
@@ -83,6 +83,8 @@ class HfEngine:
                     done = schedule.advance()
                 if side != "across" or self.batch_size is None:
                     self.batch_size = schedule.capacity
+                if schedule.halved and side != "across":
+                    self._most = schedule.capacity  # what did not fit is not tried again
                 for row in done:
                     yield row.position, row.completion()
 
@@ -157,7 +159,7 @@ class HfEngine:
         network = self.model.network
         if not self.folds or network.device.type != "cuda":
             return NOTHING_FOLDED
-        folded = fold_copies(network, _FOLDED_SHARE * free(network.device))
+        folded = fold_copies(network, _FOLDED_SHARE * free_beside(network))
         if folded.plain:
             self.notes = (_FOLDED_NOTE,)
         return folded

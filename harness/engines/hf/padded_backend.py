@@ -58,7 +58,8 @@ class PaddedBackend:
         self._places = [self._places[i] for i in stay]
         # Caches of recurrent layers cannot drop rows: finished rows are computed with the rest.
         if self.active and all(hasattr(layer, "batch_select_indices") for layer in self._cache.layers):
-            kept = torch.tensor(self._places, device=self.device)
+            # On the host: layers may be on several devices, and an index of another device is refused.
+            kept = torch.tensor(self._places)
             self._mask, self._positions = self._mask[kept], self._positions[kept]
             self._cache.batch_select_indices(kept)
             self._places = list(range(len(self.active)))

@@ -28,6 +28,7 @@ class Dpo(lora_settings.LowRank, Supervised):
     """
 
     paper: ClassVar[str] = "Rafailov et al. 2023, DPO, https://arxiv.org/abs/2305.18290"
+    spreads: ClassVar[bool] = True
     aliases: ClassVar[Mapping[str, str]] = {**TrainingSettings.aliases, **lora_settings.ALIASES}
     foreign: ClassVar[Mapping[str, Translate]] = {**TrainingSettings.foreign, **lora_settings.FOREIGN}
     implied: ClassVar[Mapping[str, Translate]] = lora_settings.IMPLIED

@@ -21,6 +21,7 @@ class Ia3(PeftFiles, Supervised):
 
     paper: ClassVar[str] = "Liu et al. 2022, (IA)^3, https://arxiv.org/abs/2205.05638"
     adapter: ClassVar[str] = "IA3"
+    spreads: ClassVar[bool] = True
 
     learning_rate: PositiveFloat = knob(
         5e-3, low=5e-4, high=5e-2, log=True, doc="3e-3 in the paper, for a model of 3B"

@@ -21,6 +21,7 @@ class Lora(lora_settings.LowRank, Supervised):
 
     paper: ClassVar[str] = "Hu et al. 2021, LoRA, https://arxiv.org/abs/2106.09685"
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
+    spreads: ClassVar[bool] = True
     aliases: ClassVar[Mapping[str, str]] = {**TrainingSettings.aliases, **lora_settings.ALIASES}
     foreign: ClassVar[Mapping[str, Translate]] = {**TrainingSettings.foreign, **lora_settings.FOREIGN}
     implied: ClassVar[Mapping[str, Translate]] = lora_settings.IMPLIED

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import RunError
 from harness.core.torch_types import ModelConfig, Network
+from harness.models.architecture import base_of
 from harness.models.cache import quiet
 from harness.models.layers import plain_layers, tied
+from harness.models.layers.out_of_memory import is_out_of_memory, release
 from harness.models.layers.widened import in_float32
 from harness.models.number_format import dtype_of
+from harness.models.placement import devices
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +47,7 @@ def rebuilt(
     """
     configuration = _configuration(network, untied=adapters and tied.adapted(network))
     where = network.device if device is None else device
-    state = _moved(_state(network, adapters, dtype), where, dtype)
+    state = _moved(_state(network, adapters, dtype, where), where, dtype)
     try:
         with quiet():
             cls: Any = type(network)
@@ -57,6 +60,8 @@ def rebuilt(
                 output_loading_info=True,
             )
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise
         reason = str(error).strip().splitlines()[0]
         raise RunError(f"the exported network cannot be loaded: {type(error).__name__}: {reason}") from None
     wrong = [
@@ -66,6 +71,23 @@ def rebuilt(
         raise RunError(f"the exported network does not fit its configuration: {', '.join(sorted(wrong)[:3])}")
     rebuilt_network: Network = made.eval()
     return rebuilt_network
+
+
+def rebuilt_where_it_fits(network: Network) -> Network:
+    """`rebuilt`, with adapters merged, on the network's device; on the host where that device has no room for it, or
+    where the network is laid over several.
+
+    Raises:
+        RunError: see `rebuilt`.
+    """
+    if len(devices(base_of(network))) < 2:
+        try:
+            return rebuilt(network)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        release()
+    return rebuilt(network, device="cpu")
 
 
 def generation_config(network: Network, eos_ids: Iterable[int]) -> GenerationConfig:
@@ -141,7 +163,11 @@ def _moved(
     return {name: moved[tensor.data_ptr(), tensor.shape] for name, tensor in state.items()}
 
 
-def _state(network: Network, adapters: bool, dtype: torch.dtype | None) -> Mapping[str, Tensor]:
+def _state(
+    network: Network, adapters: bool, dtype: torch.dtype | None, where: torch.device | str
+) -> Mapping[str, Tensor]:
+    """The plain network's tensors. Those of layers that are adapted or quantized are moved to `where` one layer after
+    another: the network's device may not hold all of them."""
     number = dtype or dtype_of(network)
     layers = dict(plain_layers.special(network))
     inside = tuple(f"{path}." for path in layers)
@@ -155,5 +181,5 @@ def _state(network: Network, adapters: bool, dtype: torch.dtype | None) -> Mappi
         held = bool(plain_layers.quantization(plain_layers.innermost(layer)))
         with contextlib.nullcontext() if dtype is None else in_float32(source):
             made = plain_layers.plain(source, number) if adapters or held else source
-        state |= {f"{path}.{name}": tensor for name, tensor in made.state_dict().items()}
+        state |= {f"{path}.{name}": tensor.to(where) for name, tensor in made.state_dict().items()}
     return state

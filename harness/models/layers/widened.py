@@ -26,13 +26,13 @@ def in_float32(network: Layer) -> Iterator[None]:
     formats = [module.compute_dtype for module in computing]
     held = [state for p in network.parameters() if (state := getattr(p, "quant_state", None)) is not None]
     rounded = [state.dtype for state in held]
-    for tensor in tensors:
-        tensor.data = tensor.data.float()
-    for module in computing:
-        module.compute_dtype = torch.float32
-    for state in held:
-        state.dtype = torch.float32
     try:
+        for tensor in tensors:  # memory may run out halfway
+            tensor.data = tensor.data.float()
+        for module in computing:
+            module.compute_dtype = torch.float32
+        for state in held:
+            state.dtype = torch.float32
         yield
     finally:
         for tensor, data in zip(tensors, before, strict=True):

@@ -196,6 +196,8 @@ def print_estimate(estimate: Mapping[str, Any]) -> None:
     trained = (formatting.count(terms["trainable_parameters"]) for terms in methods.values())
     table.add_row("trainable parameters", *trained)
     console.print(table)
+    for note in estimate.get("notes", ()):
+        console.print(note, highlight=False, soft_wrap=True)
     for recipe, fit in estimate.get("fits", {}).items():
         line = f"{estimate['gpu_gib']:g} GiB: {recipe} {fit['summary']}"
         console.print(line, highlight=False, soft_wrap=True)
