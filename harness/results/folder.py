@@ -252,10 +252,17 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        FileNotFoundError, json.JSONDecodeError: there is none.
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no JSON object.
         ConfigError: a link out of its folder, a device or a pipe.
     """
-    return dict(json.loads(guarded.of_results(path).read_text(encoding="utf-8")))
+    try:
+        value = json.loads(guarded.of_results(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
 
 
 def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
