@@ -137,6 +137,19 @@ def test_a_folder_that_is_poisoned_already_costs_itself(results: Path) -> None:
         assert [row["n"] for row in store.rows("SELECT n FROM benchmarks WHERE run_id IS NULL")] == [3]
 
 
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "a/b", "x" * 5000, "..", ""])
+def test_a_file_about_a_task_lies_in_its_folder(tmp_path: Path, name: str) -> None:
+    folder = ResultsFolder(tmp_path)
+    for file, parent in (
+        (folder.triage(name, "12345678"), "triage"),
+        (folder.constant(name, "12345678"), "constant"),
+        (folder.findings(name, "../../.."), "findings"),
+    ):
+        assert file.parent == tmp_path / parent
+        assert not file.exists()
+    assert folder.triage("größe.v1-a_b", "12345678x").name == "größe.v1-a_b-12345678.json"
+
+
 def test_an_evaluation_lies_below_its_model(tmp_path: Path) -> None:
     from harness.results.records.benchmark import BenchmarkRecord
 
