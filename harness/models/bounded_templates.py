@@ -11,14 +11,21 @@ Messages are known: each has a `role` and a `content`, both texts. A loop over a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, cast
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from harness.core import plain_templates
-from harness.models.template_values import Kind, Values, names, plain_uses, targets
+from harness.models.template_terms import (
+    Loops,
+    Term,
+    UnboundedError,
+    is_call,
+    require_distinct,
+    require_own_namespaces,
+)
+from harness.models.template_values import Kind, Values, names, targets
 
 _COMPUTING: Final = (
     *(nodes.Call, nodes.Keyword, nodes.NSRef, nodes.Slice, nodes.Neg, nodes.Pos, nodes.Sub, nodes.Mod),
@@ -46,47 +53,10 @@ _FILTERS: Final = frozenset(("list", "reverse", "selectattr", "rejectattr", "sel
 _COUNTS: Final = frozenset(("index", "index0", "revindex", "revindex0", "length"))
 
 
-MOST_LOOPS = 4
-"""Loops within one another."""
 MOST_NODES = 20_000
 """Parts of a template that are looked at, those of a macro once for each call of it."""
 MOST_TEXTS = 1_000_000
 """Texts that a variable may hold, each as long as everything."""
-
-
-class _UnboundedError(Exception):
-    """Nothing bounds what a template costs."""
-
-
-@dataclass(frozen=True)
-class Loops:
-    """Loops within one another: so many go through the messages, and so many through what may be as long as
-    everything."""
-
-    over_messages: int = 0
-    over_texts: int = 0
-    texts: int = 1
-    """As many times as long as everything is what they go through, multiplied."""
-
-    def within(self, through_messages: bool, texts: int) -> Loops:
-        """These loops with another one inside, which goes through the messages, or through so many texts."""
-        if self.over_messages + self.over_texts == MOST_LOOPS:
-            raise _UnboundedError
-        if through_messages:
-            return replace(self, over_messages=self.over_messages + 1)
-        return replace(self, over_texts=self.over_texts + 1, texts=self.texts * texts)
-
-    def rounds(self, messages: int, size: int) -> int:
-        """How often they go round."""
-        return int(self.texts * messages**self.over_messages * size**self.over_texts)
-
-
-@dataclass(frozen=True)
-class Term:
-    """So many texts are written in each round."""
-
-    texts: int
-    loops: Loops
 
 
 def written(template: str, characters: int, messages: int) -> int | None:
@@ -112,8 +82,8 @@ def _terms(template: str) -> tuple[Term, ...] | None:
         macros = frozenset(macro.name for macro in tree.find_all(nodes.Macro))
         if not all(_is_known(node, macros) for node in tree.find_all(nodes.Node)):
             return None
-        return tuple(_Program(tree).terms(tree, {}))
-    except (_UnboundedError, TemplateSyntaxError, RecursionError, MemoryError):
+        return tuple(_Program(tree).terms(tree, {}, Loops()))
+    except (UnboundedError, TemplateSyntaxError, RecursionError, MemoryError):
         return None
 
 
@@ -127,26 +97,26 @@ class _Program:
             (name, node.node) for node in tree.find_all(nodes.Assign) for name in targets(node.target)
         ]
         self._namespaces = {ref.name for ref in tree.find_all(nodes.NSRef)}
-        _require_distinct(tree, {name for name, _ in (*looped, *assigned)})
-        _require_own_namespaces(tree, self._namespaces)
+        require_distinct(tree, {name for name, _ in (*looped, *assigned)})
+        require_own_namespaces(tree, self._namespaces)
         self._values = Values(assigned, looped, frozenset(self._macros))
         self._largest: dict[str, int] = {}
         """How many texts each variable holds at most, wherever it was set: a macro sees those outside its caller."""
         self._calls: tuple[str, ...] = ()
         self._left = MOST_NODES
 
-    def terms(self, node: nodes.Node, sizes: dict[str, int], loops: Loops = Loops()) -> Iterator[Term]:
+    def terms(self, node: nodes.Node, sizes: dict[str, int], loops: Loops) -> Iterator[Term]:
         """What is written within a node, which lies in so many loops.
 
         Args:
             sizes: how many texts each variable holds at most, up to here; changed by what the node assigns.
 
         Raises:
-            _UnboundedError: nothing bounds it.
+            UnboundedError: nothing bounds it.
         """
         self._left -= 1
         if self._left < 0:
-            raise _UnboundedError
+            raise UnboundedError
         if isinstance(node, nodes.Output):
             yield Term(1 + sum(sizes.get(name, 1) for name in names(node)), loops)
             yield from self._of_children(node, sizes, loops)
@@ -184,14 +154,14 @@ class _Program:
         """What the macros in an expression write, and how many texts its value holds at most."""
         calls = list(self.terms(node, sizes, loops))
         if any(term.loops != loops for term in calls):
-            raise _UnboundedError  # a text that is kept was written in a loop
+            raise UnboundedError  # a text that is kept was written in a loop
         return calls, _size(node, sizes, sum(term.texts for term in calls))
 
     def _of_call(self, call: nodes.Call, sizes: dict[str, int], loops: Loops) -> Iterator[Term]:
         """What a macro writes for these arguments."""
         name = cast(nodes.Name, call.node).name
         if name in self._calls:
-            raise _UnboundedError
+            raise UnboundedError
         local, outside, callers = dict(self._largest), self._values.scope, self._calls
         scope: dict[str, Kind] = {argument.name: "other" for argument in self._macros[name].args}
         for parameter, value in self._arguments(call):
@@ -210,13 +180,13 @@ class _Program:
         """Each parameter of the macro that is called, with its argument and its default.
 
         Raises:
-            _UnboundedError: an argument for a parameter that the macro does not name.
+            UnboundedError: an argument for a parameter that the macro does not name.
         """
         macro = self._macros[cast(nodes.Name, call.node).name]
         parameters = [argument.name for argument in macro.args]
         given = [*zip(parameters, call.args, strict=False), *((pair.key, pair.value) for pair in call.kwargs)]
         if len(call.args) > len(parameters) or any(name not in parameters for name, _ in given):
-            raise _UnboundedError
+            raise UnboundedError
         defaults = zip(reversed(parameters), reversed(macro.defaults), strict=False)
         yield from ((name, value) for name, value in defaults if name not in dict(given))
         yield from given
@@ -258,55 +228,7 @@ class _Program:
             if all(sizes[name] == size for name, size in before.items()):
                 self._values.scope = outside
                 return
-        raise _UnboundedError
-
-
-def _require_distinct(tree: nodes.Template, variables: set[str]) -> None:
-    """Check that a macro's name always stands for that macro, and that macros take no arguments but those they name.
-
-    Raises:
-        _UnboundedError: it might not.
-    """
-    macros = [macro.name for macro in tree.find_all(nodes.Macro)]
-    parameters = {argument.name for macro in tree.find_all(nodes.Macro) for argument in macro.args}
-    if not macros:
-        return
-    mentioned = {*plain_uses(tree), *variables, *parameters}
-    hidden = {"varargs", "kwargs", "caller"} & {name.name for name in tree.find_all(nodes.Name)}
-    if len(set(macros)) < len(macros) or mentioned & set(macros) or hidden:
-        raise _UnboundedError
-
-
-def _require_own_namespaces(tree: nodes.Template, namespaces: set[str]) -> None:
-    """Check that each namespace has a single name, so that what is put into it is known.
-
-    Raises:
-        _UnboundedError: it might have another one.
-    """
-    made = {
-        name
-        for node in tree.find_all(nodes.Assign)
-        if _is_call(node.node, "namespace")
-        for name in targets(node.target)
-    }
-    otherwise = {
-        name
-        for node in tree.find_all((nodes.Assign, nodes.For))
-        if not (
-            isinstance(node, nodes.Assign)
-            and (isinstance(node.target, nodes.NSRef) or _is_call(node.node, "namespace"))
-        )
-        for name in targets(node.target)
-    }
-    calls = sum(_is_call(call, "namespace") for call in tree.find_all(nodes.Call))
-    direct = sum(_is_call(node.node, "namespace") for node in tree.find_all(nodes.Assign))
-    aliased = (made | namespaces) & {*plain_uses(tree), *otherwise, *_parameters(tree)}
-    if aliased or namespaces - made or calls > direct:
-        raise _UnboundedError
-
-
-def _parameters(tree: nodes.Template) -> set[str]:
-    return {argument.name for macro in tree.find_all(nodes.Macro) for argument in macro.args}
+        raise UnboundedError
 
 
 def _is_known(node: nodes.Node, macros: frozenset[str]) -> bool:
@@ -328,11 +250,7 @@ def _is_small_call(node: nodes.Call, macros: frozenset[str]) -> bool:
         return node.node.attr in _METHODS
     if isinstance(node.node, nodes.Name) and node.node.name in macros:
         return True
-    return _is_call(node, "raise_exception") or (_is_call(node, "namespace") and not node.args)
-
-
-def _is_call(node: nodes.Node, name: str) -> bool:
-    return isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == name
+    return is_call(node, "raise_exception") or (is_call(node, "namespace") and not node.args)
 
 
 def _is_count(node: nodes.Node) -> bool:
@@ -353,7 +271,7 @@ def _size(value: nodes.Node, sizes: Mapping[str, int], called: int) -> int:
     held = [sizes.get(name, 1) for name in names(value)]
     size = called + (1 + sum(held) if _builds(value) else max(held, default=1))
     if size > MOST_TEXTS:
-        raise _UnboundedError
+        raise UnboundedError
     return size
 
 
