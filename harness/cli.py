@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import json
 import logging
 import os
 import pkgutil
@@ -20,7 +19,7 @@ import typer
 import harness
 from harness import commands
 from harness.core.errors import ConfigError, HarnessError, RemoteError, is_panic
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 
 INTERRUPTED = 130
 """The exit code that Typer gives a command that Ctrl-C stopped."""
@@ -134,7 +133,7 @@ def _exit_unforeseen(error: BaseException) -> NoReturn:
 def _print_json(message: str, code: object) -> None:
     """With `--json`, an error is one JSON object on stdout, too."""
     if "--json" in sys.argv[1:]:
-        print(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
+        say_json({"error": message, "exit_code": code})
 
 
 def unforeseen(error: BaseException) -> str:

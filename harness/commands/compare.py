@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 from harness.workflows.options.compare import CompareOptions
 
 
@@ -21,7 +21,7 @@ def compare(options: CompareOptions, json: Json = False) -> None:
 
     difference = workflow.from_options(options)
     if json:
-        tables.print_json(difference.to_json())
+        say_json(difference.to_json())
         return
     tables.print_pair(difference.pair)
     for item in difference.forgetting:

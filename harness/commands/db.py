@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
-from harness.core.terminal import say, say_lines
+from harness.core.terminal import say, say_json, say_lines
 
 app = typer.Typer(help="Rebuild the database from the runs, or export it.", no_args_is_help=True)
 
@@ -24,14 +24,13 @@ def rebuild(
 
       harness db rebuild
     """
-    from harness.report.terminal import tables
     from harness.results.database import ingest
 
     done = ingest.rebuild(results)
     for problem in done.problems:
         say(f"note: {problem}", error=True)
     if json:
-        tables.print_json({"runs": done.runs, "problems": list(done.problems)})
+        say_json({"runs": done.runs, "problems": list(done.problems)})
     else:
         say(f"{done.runs} runs in {results / 'harness.duckdb'}")
 
@@ -48,7 +47,6 @@ def export(
 
       harness db export exported/
     """
-    from harness.report.terminal import tables
     from harness.results.database import ingest
     from harness.results.database.export import export_parquet
     from harness.results.database.store import Store
@@ -57,6 +55,6 @@ def export(
     with Store.open(results) as store:
         files = export_parquet(store, folder)
     if json:
-        tables.print_json({"files": [str(path) for path in files]})
+        say_json({"files": [str(path) for path in files]})
     else:
         say_lines("\n".join(str(path) for path in files))

@@ -7,6 +7,7 @@ import dataclasses
 from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say_json
 from harness.workflows.options.diagnose import DiagnoseOptions
 
 
@@ -28,9 +29,7 @@ def diagnose(options: DiagnoseOptions, json: Json = False) -> None:
 
     diagnosis = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     if json:
-        import json as jsonlib
-
-        print(jsonlib.dumps(diagnosis.to_json(), ensure_ascii=False))
+        say_json(diagnosis.to_json())
         return
     from harness.report.terminal.summary import print_triage
 

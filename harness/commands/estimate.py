@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say_json
 from harness.workflows.options.estimate import EstimateOptions
 
 
@@ -22,13 +23,11 @@ def estimate(options: EstimateOptions, json: Json = False) -> None:
 
       harness estimate meta-llama/Llama-3.1-8B --length 2048 --gpu 24
     """
-    import json as jsonlib
-
     from harness.workflows import estimate as workflow
 
     figures = workflow.from_options(options)
     if json:
-        print(jsonlib.dumps(figures, ensure_ascii=False))
+        say_json(figures)
         return
     from harness.report.terminal.summary import print_estimate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say, say_lines
+from harness.core.terminal import say, say_json, say_lines
 from harness.workflows.options.export import ExportOptions
 
 
@@ -20,13 +20,11 @@ def export(options: ExportOptions, json: Json = False) -> None:
 
       harness export support_tickets-lora ticket-model --merged
     """
-    import json as jsonlib
-
     from harness.workflows import export as workflow
 
     exported = workflow.from_options(options)
     if json:
-        print(jsonlib.dumps(exported.to_json(), ensure_ascii=False))
+        say_json(exported.to_json())
         return
     held = {"adapter": "an adapter", "model": "a whole model", None: "no weights"}[exported.layout]
     say(f"{exported.folder}: {exported.run}, {held}, {sum(exported.files.values()) / 1e6:.1f} MB")

@@ -6,7 +6,7 @@ import typer
 
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say, say_lines
+from harness.core.terminal import say, say_json, say_lines
 from harness.workflows.options.gate import GateOptions
 
 
@@ -20,15 +20,13 @@ def gate(options: GateOptions, json: Json = False) -> None:
 
       harness gate support_tickets-lora --against tickets --junit gate.xml --markdown gate.md
     """
-    import json as jsonlib
-
     from harness.core.errors import ConfigError
     from harness.regression import gate_text
     from harness.workflows import gate as workflow
 
     outcome = workflow.judged(options)
     if json:
-        print(jsonlib.dumps(outcome.to_json()), flush=True)
+        say_json(outcome.to_json())
     else:
         say_lines(gate_text.text(outcome))
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say, say_lines
+from harness.core.terminal import say, say_json, say_lines
 from harness.workflows.options.history import HistoryOptions
 
 
@@ -18,8 +18,6 @@ def history(options: HistoryOptions, json: Json = False) -> None:
 
       harness history --html
     """
-    import json as jsonlib
-
     from harness.regression import history_text
     from harness.workflows import history as workflow
 
@@ -27,7 +25,7 @@ def history(options: HistoryOptions, json: Json = False) -> None:
     for problem in done.problems:
         say(f"note: {problem}", error=True)
     if json:
-        print(jsonlib.dumps(done.to_json(), ensure_ascii=False))
+        say_json(done.to_json())
     elif done.page is not None:
         say(str(done.page))
     else:

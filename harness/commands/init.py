@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 
 if TYPE_CHECKING:
     from harness.tasks.columns import Column
@@ -81,8 +81,6 @@ def init(
 
       harness init faq.csv --corpus manuals/ --context-ids page --group customer
     """
-    import json as jsonlib
-
     from harness.tasks.init import Wish
     from harness.tasks.init import init as make
     from harness.workflows.first_run import first_run
@@ -107,7 +105,7 @@ def init(
     )
     made = make(data, into, wish)
     if json:
-        print(jsonlib.dumps(made.as_json(), ensure_ascii=False))
+        say_json(made.as_json())
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
     say(f"wrote {made.folder / 'task.yaml'}: {counts}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 
 
 def ls(
@@ -35,6 +35,6 @@ def ls(
     for problem in done.problems:
         say(f"note: {problem}", error=True)
     if json:
-        tables.print_json({"runs": [tables.run_json(run, scores[run.id]) for run in runs]})
+        say_json({"runs": [tables.run_json(run, scores[run.id]) for run in runs]})
     else:
         tables.print_runs(runs, scores, task)

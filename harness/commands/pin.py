@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 from harness.workflows.options.pin import PinOptions
 
 
@@ -16,13 +16,11 @@ def pin(options: PinOptions, json: Json = False) -> None:
 
       harness pin support_tickets-lora-smollm2-135m-instruct-s0 --as tickets
     """
-    import json as jsonlib
-
     from harness.workflows import pin as workflow
 
     done = workflow.from_options(options)
     if json:
-        print(jsonlib.dumps(done.to_json()))
+        say_json(done.to_json())
         return
     count, size = len(done.snapshot.samples), done.file.stat().st_size / 1024
     say(f"{done.file}: {done.snapshot.name}, {count} examples, {size:.0f} kB; commit it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 from harness.workflows.options.report import ReportOptions
 
 
@@ -23,12 +23,11 @@ def report(options: ReportOptions, json: Json = False) -> None:
 
       harness report support_tickets-lora support_tickets-few -o reports/pair.html
     """
-    from harness.report.terminal import tables
     from harness.workflows import report as workflow
 
     done = workflow.from_options(options)
     if json:
-        tables.print_json(done.to_json())
+        say_json(done.to_json())
         return
     from harness.report.terminal import written
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say_json
 
 
 def show(
@@ -34,7 +35,7 @@ def show(
         scores = queries.metrics(store, [row.id])[row.id]
         answer = None if example is None else queries.sample(store, row, example)
     if json:
-        tables.print_json(answer or {**tables.run_json(row, scores), "record": row.record.to_json()})
+        say_json(answer or {**tables.run_json(row, scores), "record": row.record.to_json()})
     elif answer is not None:
         program = row.record.recipe.program
         tables.print_example(answer, searched="retriever" in program)

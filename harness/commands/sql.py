@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say_json
 
 
 def sql(
@@ -31,7 +32,7 @@ def sql(
     ingest.sync(results)
     answer = queries.run(results, query)
     if json:
-        tables.print_json(answer.to_json())
+        say_json(answer.to_json())
     elif csv:
         tables.print_csv(answer.columns, answer.rows)
     else:

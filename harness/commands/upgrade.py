@@ -9,7 +9,7 @@ import typer
 from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say_lines
+from harness.core.terminal import say_json, say_lines
 from harness.workflows.options.upgrade import UpgradeOptions
 
 
@@ -25,8 +25,6 @@ def upgrade(options: UpgradeOptions, json: Json = False) -> None:
 
       harness upgrade support_tickets --from smollm2-135m-instruct --to-base int8 --recipes zero_shot,lora
     """
-    import json as jsonlib
-
     from harness.regression import upgrade_text
 
     first_line(options.task, (), silent=options.quiet or json)
@@ -34,7 +32,7 @@ def upgrade(options: UpgradeOptions, json: Json = False) -> None:
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     if json:
-        print(jsonlib.dumps(done.to_json(), ensure_ascii=False))
+        say_json(done.to_json())
     else:
         for item in done.replays:
             say_lines(upgrade_text.text(item))

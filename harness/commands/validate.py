@@ -21,15 +21,13 @@ def validate(options: ValidateOptions, json: Json = False) -> None:
 
       harness validate tasks/my_task --model smollm2-135m-instruct --json
     """
-    import json as jsonlib
-
     from harness.core import terminal
     from harness.tasks import validation_view
     from harness.workflows import validate as workflow
 
     inspection = workflow.from_options(options)
     if json:
-        print(jsonlib.dumps(validation_view.as_json(inspection), ensure_ascii=False))
+        terminal.say_json(validation_view.as_json(inspection))
     else:
         validation_view.show(inspection, terminal.console())
     if not inspection.usable:

@@ -2,18 +2,20 @@
 Rich.
 
 Names, ids, answers and errors come from other people's tasks, models and servers. Commands print through
-`say` and `console` alone; JSON goes to stdout as it is.
+`say`, `say_json` and `console` alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from harness.core.text import one_line, visible
+from harness.core.secrets import masked
+from harness.core.text import json_text, one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,13 +28,19 @@ def say(text: str, *, error: bool = False) -> None:
             OSError, ValueError
         ):  # a reader that is gone is reported by the code that prints to it
             sys.stdout.flush()
-    print(one_line(text), file=sys.stderr if error else sys.stdout, flush=error)
+    print(one_line(masked(text)), file=sys.stderr if error else sys.stdout, flush=error)
 
 
 def say_lines(text: str) -> None:
     """Print several lines. The caller must make sure that no line break in them comes from foreign text."""
     for line in text.split("\n"):
         say(line)
+
+
+def say_json(value: object) -> None:
+    """Print one JSON object on one line; values that JSON does not know, such as times, as their text."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    print(json_text(masked(text)), flush=True)
 
 
 def console(**options: bool | int | None) -> Console:

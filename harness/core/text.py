@@ -58,6 +58,13 @@ def _no_command(line: str) -> str:
     return f"\\{shown}" if shown.lstrip().startswith("::") else shown
 
 
+def json_text(text: str) -> str:
+    """JSON on one line for a terminal or a CI log: the same value, its control and direction marks, lone surrogates and
+    commands to CI services written as JSON escapes."""
+    escaped = _POWER.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _COMMAND.sub("\\\\u0023#", escaped)
+
+
 def cell_text(value: object) -> object:
     """A cell of a CSV file: text that a spreadsheet would take for a formula begins with a quote mark instead."""
     if not isinstance(value, str) or not value.startswith(_FORMULA):

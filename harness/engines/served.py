@@ -16,6 +16,7 @@ from harness.core.files import draft
 from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.values import Message, Request
+from harness.engines._openai.answer import LONGEST_NAME
 from harness.engines.openai import OpenAIEngine, without_limits
 from harness.models import cache
 
@@ -126,7 +127,11 @@ def _listed(entries: Sequence[Any], name: str) -> Facts:
     meta = row.get("meta")
     sizes = {f"meta.{key}": meta.get(key) for key in _SIZES} if isinstance(meta, Mapping) else {}
     facts = {key: row.get(key) for key in _NAMES} | sizes
-    return tuple((key, str(value)) for key, value in facts.items() if isinstance(value, str | int | float))
+    return tuple(
+        (key, str(value)[:LONGEST_NAME])
+        for key, value in facts.items()
+        if isinstance(value, str | int | float)
+    )
 
 
 def _file(address: str) -> Path:

@@ -4,6 +4,7 @@ code to run."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ PATTERNS = ("*", "additional_chat_templates/*")
 ATTENTION = ("attn_implementation", "experts_implementation")
 """Suffixes of settings that name a function, which transformers downloads and runs if the name is on the
 hub."""
+
+REMEMBERED = ("_token", "_tokens", "_file", "name_or_path", "chat_template", "_class")
+"""Suffixes of a tokenizer's settings of which transformers opens none as they are written there."""
 
 
 def check(folder: Path) -> None:
@@ -33,12 +37,33 @@ def check(folder: Path) -> None:
                     file=index,
                     remedy="name .safetensors files of the same folder",
                 )
+    for name in _files_named(folder / "tokenizer_config.json"):
+        if not guarded.is_inside(Path(name), guarded.holder(folder)):
+            raise ConfigError(
+                f"names a file outside {guarded.MODEL}: {name!r}",
+                file=folder / "tokenizer_config.json",
+                remedy="delete that line",
+            )
     for file in (folder / "config.json", folder / "generation_config.json"):
         for key, name in _attention(_json(file)):
             if not name.replace("_", "").replace("|", "").isalnum():
                 raise ConfigError(
                     f"{key} names code outside transformers: {name!r}", file=file, remedy="delete that line"
                 )
+
+
+def _files_named(config: Path) -> Iterator[str]:
+    """Values in a tokenizer's settings that a tokenizer would open: each names a file of this machine.
+
+    Tokens are texts, and where the tokenizer was made is only remembered.
+    """
+    content = _json(config)
+    for key, value in content.items() if isinstance(content, dict) else ():
+        if key.endswith(REMEMBERED):
+            continue
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and os.path.isfile(text):  # noqa: PTH113 it never raises, whatever the text is
+                yield text
 
 
 def _weights(index: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ In a run's folder `cell.json` comes first, samples as they are answered, `run.js
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ T = TypeVar("T", bound=CellRecord)
 
 LIVE = "live"
 """A folder for this machine only: it is not uploaded."""
+LONGEST_NAME = 200
+"""Characters of a task's name in the name of a file."""
 SHOWN_RUNS = 6
 """How many runs the error about an ambiguous name lists."""
 
@@ -206,13 +209,13 @@ class ResultsFolder:
         return self.path / "noise" / f"{key[:16]}.json"
 
     def triage(self, task: str, mark: str) -> Path:
-        return self.path / "triage" / f"{task}-{mark[:8]}.json"
+        return self.path / "triage" / _file_name(task, mark)
 
     def constant(self, task: str, mark: str) -> Path:
-        return self.path / "constant" / f"{task}-{mark[:8]}.json"
+        return self.path / "constant" / _file_name(task, mark)
 
     def findings(self, task: str, data_hash: str) -> Path:
-        return self.path / "findings" / f"{task}-{data_hash[:8]}.json"
+        return self.path / "findings" / _file_name(task, data_hash)
 
     def run_folders(self) -> list[Path]:
         """The run folders, by name."""
@@ -240,6 +243,11 @@ class ResultsFolder:
         return run
 
 
+def _file_name(task: str, mark: str) -> str:
+    """The name of a file about a task, whose name a stranger's record may have made up: it stays in its folder."""
+    return re.sub(r"[^\w.-]", "_", f"{task[:LONGEST_NAME]}-{mark[:8]}") + ".json"
+
+
 def nearest_run(name: str, known: Sequence[str]) -> str:
     """What to type instead of an id that no run has: ids that hold the name, such as a recipe's, or the nearest."""
     inside = [one for one in known if name in one][:SHOWN_RUNS]
@@ -252,10 +260,17 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        FileNotFoundError, json.JSONDecodeError: there is none.
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no JSON object.
         ConfigError: a link out of its folder, a device or a pipe.
     """
-    return dict(json.loads(guarded.of_results(path).read_text(encoding="utf-8")))
+    try:
+        value = json.loads(guarded.of_results(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
 
 
 def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -208,7 +208,7 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
         raise ConfigError(f"not a pin: it has no {error}", file=path, remedy="pin the run again") from None
     except ValueError as error:
         raise ConfigError(f"not a pin: {reason(error)}", file=path, remedy="pin the run again") from None
-    except (OSError, TypeError, AttributeError) as error:
+    except (OSError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"not a pin: {error}", file=path, remedy="pin the run again") from None
     return snapshot
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from harness.core import formatting, terminal
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.options import names, path, repeated
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.workflows.options.benchmark import BenchmarkOptions
 
@@ -155,7 +154,7 @@ def write(work: Work, out: Path) -> tuple[Path, ...]:
 
 def show(done: BenchmarkResult, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(done.to_json(), ensure_ascii=False))
+        say_json(done.to_json())
         return
     console = terminal.console()
     if any(item.rows for item in done.measured):

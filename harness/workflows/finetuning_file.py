@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 
 if TYPE_CHECKING:
     from harness.tasks.init import Made
@@ -54,7 +54,7 @@ def _target(file: Path) -> str | None:
 def show(made: Made, *, as_json: bool) -> None:
     """Print what was made and the next command."""
     if as_json:
-        print(json.dumps(made.as_json(), ensure_ascii=False))
+        say_json(made.as_json())
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
     say(f"a finetuning file, no log: wrote the task {made.folder / 'task.yaml'}: {counts}")

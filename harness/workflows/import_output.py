@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 from harness.results.records.run import RunRecord
 from harness.workflows.import_logs import ImportResult
 
@@ -12,7 +10,7 @@ from harness.workflows.import_logs import ImportResult
 def show(done: ImportResult, *, as_json: bool) -> None:
     """Print what was imported, how it pairs, and the verdicts; the report's path comes last."""
     if as_json:
-        print(json.dumps(done.to_json(), ensure_ascii=False))
+        say_json(done.to_json())
         return
     from harness.report.terminal.summary import print_verdict
 

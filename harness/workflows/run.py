@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
@@ -268,7 +267,7 @@ def _warnings(tasks: Iterable[Task], results: Path) -> tuple[str, ...]:
 def show(session: RunSession, *, as_json: bool) -> None:
     """Print what is missing, then the verdict; the report's path comes last."""
     if as_json:
-        print(json.dumps(session.to_json(), ensure_ascii=False))
+        say_json(session.to_json())
         return
     from harness.report.terminal.summary import print_verdict
     from harness.report.terminal.tuning import print_tuning

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.options import path, repeated
-from harness.core.terminal import say
+from harness.core.terminal import say, say_json
 from harness.runner.progress_choice import choose
 from harness.search.recipe_file import write_recipe
 from harness.search.study_config import StudyConfig
@@ -116,7 +115,7 @@ def finish(
 
 def show(done: SearchSummary, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(done.to_json(), ensure_ascii=False))
+        say_json(done.to_json())
         return
     best, final, trials, time = done.result.best, done.final, done.result.rows, done.result.time()
     states = Counter(row.state for row in trials)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.core.guarded import ALLOW_OUTSIDE
-from harness.results.remote import public_web
+from harness.results.remote import data, public_web
+from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import Remote
 
 
@@ -85,6 +89,57 @@ def test_a_redirect_is_judged_like_any_address(
     with pytest.raises(public_web.PrivateAddressError):
         asyncio.run(get(f"{url}/to?http://127.0.0.9:{port}/rows"))
     assert asked == [f"/to?{url}/rows", "/rows", f"/to?http://127.0.0.9:{port}/rows"]
+
+
+@pytest.mark.parametrize("promised", [None, 3], ids=["no size", "another size"])
+def test_a_download_ends_at_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, promised: int | None
+) -> None:
+    """The server sends 20 MB, whatever it promises to a question about the file."""
+    asked: list[str] = []
+
+    class Flood(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            if promised is not None:
+                self.send_header("Content-Length", str(promised))
+                self.send_header("ETag", "x")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(20):
+                    self.wfile.write(b"x" * 1_000_000)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(guarded, "MAX_BYTES", 1_000_000)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Flood) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        with pytest.raises(ConfigError, match="larger than"):
+            local_copy(f"http://127.0.0.1:{http.server_port}/rows.jsonl", trusted=True)
+        http.shutdown()
+    assert len(asked) <= 2
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.stat().st_size]
+
+
+def test_a_folder_of_the_web_is_not_crawled() -> None:
+    with pytest.raises(ConfigError, match="cannot be listed"):
+        local_copy("https://example.com/folder", trusted=False)
+
+
+def test_a_remote_folder_holds_so_much_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "memory://hostile-folder/texts"
+    for name in "ab":
+        Remote.open(url).write(f"{name}.md", b"text")
+    assert len(list(local_copy(url, trusted=False).iterdir())) == 2
+    monkeypatch.setattr(data, "MOST_FILES", 1)
+    with pytest.raises(ConfigError, match="holds more than"):
+        local_copy(url, trusted=False)
 
 
 def test_a_user_who_trusts_the_task_may_read_any_address(server: tuple[str, list[str]]) -> None:

@@ -15,6 +15,7 @@ from tests.unit.test_chat_templates import FAMILIES
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "three: \u00e9 <> " * 9}]
 SETTINGS = {"bos_token": "<s>", "eos_token": "</s>", "enable_thinking": False}
 LOOP = "{% for m in messages %}"
+TURN = "{% macro turn(m) %}[{{ m.role }}]{{ m.content }} {% endmacro %}"
 BOUNDED = [
     *(dated(family.template, "2026-01-01") for family in FAMILIES.values()),
     "{% set later = messages[1:] %}{% for m in later %}{% set c = '<' + m['role'] + '>' + m['content'] | trim %}"
@@ -27,9 +28,41 @@ BOUNDED = [
     "{% for m in messages | reverse %}{% if loop.index0 % 2 == 1 %}{% continue %}{% endif %}{{ m.content.strip() }}{% endfor %}",
     "{% set pair = [messages, messages] %}{{ pair | tojson }}",
     "{{ messages[-1].content.split(' ')[0] | upper }}",
+    LOOP + "{% set x = m.content ~ m.role %}{% for letter in x %}{{ m.content }}{% endfor %}{% endfor %}",
+    TURN + LOOP + "{{ turn(m) }}{% endfor %}",
+    TURN + LOOP + "{% set x = turn(m) ~ turn(m) %}{{ x | trim }}{{ turn(m=m).strip() }}{% endfor %}",
+    "{% macro outer(m, end='<end>') %}{{ turn(m) }}{{ end }}{% endmacro %}" + TURN + LOOP
+    + "{{ outer(m) }}{{ outer(m, end=bos_token) }}{% endfor %}",
+    "{% macro each(messages) %}{% for m in messages %}{{ m.role }}{% endfor %}{% endmacro %}{{ each(messages) }}{{ each(messages[1:]) }}",
+    "{% macro shown(c) %}{% if c is string %}{{ c }}{% elif c is iterable %}{% for part in c %}{{ part.text }}{% endfor %}"
+    "{% endif %}{% endmacro %}" + LOOP + "{% set x = shown(m.content) %}{{ x }}{% endfor %}",
+    "{% set ns = namespace(last='') %}{% macro note(m) %}{% set ns.last = m.content %}{% endmacro %}" + LOOP
+    + "{{ note(m) }}{{ ns.last }}{% endfor %}",
 ]  # fmt: skip
+RECURSIVE = (
+    "{% macro turn(m, n=1) %}{% if n %}{{ turn(m, 0) }}{% else %}{{ m.content }}{% endif %}{% endmacro %}"
+)
 UNBOUNDED = [
-    "{% macro turn(m) %}{{ m.content }}{% endmacro %}" + LOOP + "{{ turn(m) }}{% endfor %}",
+    RECURSIVE + LOOP + "{{ turn(m) }}{% endfor %}",
+    RECURSIVE.replace("{{ turn(m, 0) }}", "{{ other(m) }}")
+    + "{% macro other(m) %}{{ turn(m, 0) }}{% endmacro %}{{ turn(messages[0]) }}",
+    "{% macro f(g, n) %}{% if n %}{{ g(g, 0) }}{% endif %}{% endmacro %}{{ f(f, 1) }}",
+    TURN + "{% set other = turn %}{{ other(messages[0]) }}",
+    TURN + TURN,
+    TURN + "{{ turn(messages[0], 2) }}",
+    TURN + "{{ turn(messages[0], n=2) }}",
+    TURN + "{% call turn(messages[0]) %}{% endcall %}",
+    "{% macro f() %}{{ varargs }}{% endmacro %}{{ f(1) }}",
+    "{% macro f(x) %}{{ x ~ x }}{% endmacro %}{% set x = bos_token %}"
+    + "{% set x = f(x) %}" * 20
+    + "{{ x }}",
+    "{% macro f() %}{% for m in messages %}{{ m.content }}{% endfor %}{% endmacro %}{% set x = f() %}{{ x }}",
+    "{% set ns = namespace(x='') %}{% macro f(n) %}{% set n.x = n.x ~ 'a' %}{% endmacro %}{{ f(ns) }}",
+    "{% set ns = namespace(x='') %}{% macro f() %}{% set ns.x = ns.x ~ 'a' %}{% endmacro %}"
+    + LOOP
+    + "{{ f() }}{% endfor %}",
+    "{% set a = namespace(x='') %}{% set b = a %}{% set b.x = a.x ~ 'a' %}",
+    "{% set a = [namespace(x='')] %}{% set b = a[0] %}{% set b.x = b.x ~ 'a' %}",
     "{% for m in messages recursive %}{{ loop.depth }}{% endfor %}",
     "{% set ns = namespace(text='') %}"
     + LOOP
@@ -79,6 +112,32 @@ def test_a_template_writes_no_more_than_its_syntax_allows(template: str) -> None
 def test_a_template_that_may_write_anything_goes_to_the_child(template: str) -> None:
     assert bounded_templates.written(template, 100, 2) is None
     assert not _conversation(template).is_cheap
+
+
+def test_branches_that_no_message_takes_cost_nothing() -> None:
+    """What is a text is one wherever it was given; a name means what its part of the template gives it."""
+    shown = "{% macro shown(c) %}{% if c is string %}{{ c }}{% else %}{% for a in c %}{% for b in c %}{{ c }}{% endfor %}{% endfor %}{% endif %}{% endmacro %}"
+    texts = shown + LOOP + "{{ shown(m.content) }}{{ shown(m['role']) }}{% endfor %}"
+    others = shown + LOOP + "{{ shown(m) }}{% endfor %}"
+    elsewhere = (
+        texts
+        + "{% if c is string %}{% else %}{% for a in c %}{% for b in c %}{% endfor %}{% endfor %}{% endif %}"
+    )
+    few, many, outer = (
+        bounded_templates.written(template, 10_000, 2) or 0 for template in (texts, others, elsewhere)
+    )
+    assert few < 10**6
+    assert many > 10**9
+    assert outer > 10**8
+
+
+def test_macros_that_call_one_another_are_looked_at_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = "{% macro c(m) %}x{% endmacro %}{% macro b(m) %}{{ c(m) }}{{ c(m) }}{% endmacro %}{{ b(1) }}{{ b(1) }}"
+    assert bounded_templates.written(template, 100, 2) is not None
+    bounded_templates._terms.cache_clear()
+    monkeypatch.setattr(bounded_templates, "MOST_NODES", 20)
+    assert bounded_templates.written(template, 100, 2) is None
+    bounded_templates._terms.cache_clear()
 
 
 def test_a_conversation_that_could_become_too_long_goes_to_the_child(monkeypatch: pytest.MonkeyPatch) -> None:

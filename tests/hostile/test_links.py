@@ -154,6 +154,32 @@ def test_an_index_names_weights_beside_it(tmp_path: Path, name: str) -> None:
         resolve(str(model))
 
 
+@pytest.mark.parametrize("value", ["{outside}", ["{outside}"], "../secret.txt"])
+def test_a_tokenizer_opens_no_file_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | list[str]
+) -> None:
+    (tmp_path / "secret.txt").write_text(SECRET)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    named = json.loads(json.dumps(value).replace("{outside}", str(tmp_path / "secret.txt")))
+    model = _model(tmp_path / "model", tokenizer_config__json=json.dumps({"vocab": named}))
+    with pytest.raises(ConfigError, match="names a file outside"):
+        resolve(str(model))
+
+
+def test_where_a_tokenizer_was_made_is_no_leak(tmp_path: Path) -> None:
+    made = tmp_path / "made.json"
+    made.write_text("{}")
+    config = {
+        "name_or_path": str(made),
+        "tokenizer_file": str(made),
+        "pad_token": "<pad>",
+        "other": "x" * 5000,
+    }
+    model = _model(tmp_path / "model", tokenizer_config__json=json.dumps(config))
+    assert resolve(str(model)) == model
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -13,6 +13,7 @@ import pytest
 
 from harness.benchmarks import lm_eval_files
 from harness.core.errors import ConfigError
+from harness.results import pins
 from harness.results.database import benchmarks, ingest
 from harness.results.database.store import Store
 from harness.results.folder import ResultsFolder, RunFolder
@@ -136,6 +137,19 @@ def test_a_folder_that_is_poisoned_already_costs_itself(results: Path) -> None:
         assert [row["n"] for row in store.rows("SELECT n FROM benchmarks WHERE run_id IS NULL")] == [3]
 
 
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "a/b", "x" * 5000, "..", ""])
+def test_a_file_about_a_task_lies_in_its_folder(tmp_path: Path, name: str) -> None:
+    folder = ResultsFolder(tmp_path)
+    for file, parent in (
+        (folder.triage(name, "12345678"), "triage"),
+        (folder.constant(name, "12345678"), "constant"),
+        (folder.findings(name, "../../.."), "findings"),
+    ):
+        assert file.parent == tmp_path / parent
+        assert not file.exists()
+    assert folder.triage("größe.v1-a_b", "12345678x").name == "größe.v1-a_b-12345678.json"
+
+
 def test_an_evaluation_lies_below_its_model(tmp_path: Path) -> None:
     from harness.results.records.benchmark import BenchmarkRecord
 
@@ -151,6 +165,9 @@ def test_an_evaluation_lies_below_its_model(tmp_path: Path) -> None:
         ("run.json", b'{"a":' * 100_000),
         ("run.json", b"\xff\xfe\x00"),
         ("run.json", b'{"task": 1, "recipe": [], "model": null}'),
+        ("run.json", b"[1]"),
+        ("run.json", b"5"),
+        ("run.json", b"null"),
         ("cell.json", b"null"),
     ],
 )
@@ -162,3 +179,16 @@ def test_a_broken_run_costs_itself(results: Path, name: str, content: bytes) -> 
     done = ingest.sync(results)
     assert [problem for problem in done.problems if "bad" in problem] or "bad" in _ids(results)
     assert others <= _ids(results)
+    run = ResultsFolder(results).find_run("bad")
+    assert run.cell() is None or name == "run.json"
+    record = run.record()
+    assert record is None or record.task.name != "support_tickets"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[1]", b"5", b"null", b'"x"', b"{}", b"[" * 100_000, b'{"format": 1, "run": 5}', b"\0"]
+)
+def test_a_file_that_is_no_pin_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.json").write_bytes(content)
+    with pytest.raises(ConfigError, match="not a pin|pin format"):
+        pins.read("p", tmp_path)

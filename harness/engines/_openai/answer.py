@@ -12,6 +12,8 @@ from harness.core.tools import call as call_of
 from harness.engines._openai.faults import NoAnswerError, short
 
 MOST_TOKENS = 10**8
+LONGEST_NAME = 500
+"""Characters of the name of a model."""
 Answer = tuple[str, Literal["stop", "length", "refused"], str | None]
 """Text, finish reason, and why there is no answer."""
 
@@ -29,9 +31,9 @@ def answer(choice: Mapping[str, Any]) -> Answer:
     if finish == "content_filter":
         return text or "", "refused", "refused by the server's content filter (finish_reason content_filter)"
     if not text and (message.get("tool_calls") or message.get("function_call") or finish == "tool_calls"):
-        raise NoAnswerError(f"a tool call instead of a text (finish_reason {finish})")
+        raise NoAnswerError(f"a tool call instead of a text (finish_reason {short(str(finish))})")
     if text is None and finish != "length" and not reasoning(message):
-        raise NoAnswerError(f"no text: content is null (finish_reason {finish})")
+        raise NoAnswerError(f"no text: content is null (finish_reason {short(str(finish))})")
     return text or "", "length" if finish == "length" else "stop", None
 
 
@@ -69,8 +71,8 @@ def is_count(value: object) -> TypeGuard[int]:
 
 
 def model_name(model: JsonValue) -> str | None:
-    """The name the server gives the model that answered, without secrets."""
-    return masked(model) if isinstance(model, str) and model else None
+    """The name the server gives the model that answered, without secrets; every answer's record holds it."""
+    return masked(model)[:LONGEST_NAME] if isinstance(model, str) and model else None
 
 
 def _text(content: JsonValue) -> str | None:

@@ -84,8 +84,9 @@ def of_status(error: openai.APIStatusError) -> NoAnswerError:
         text = masked(_message(body))[:LONGEST]
     except (AttributeError, TypeError, RecursionError):
         text = ""  # not an error in any known form
-    code = body.get("code") if isinstance(body, dict) else None
-    parameter = body.get("param") if isinstance(body, dict) else None
+    code, parameter = (
+        str(body.get(name) or "")[:LONGEST] if isinstance(body, dict) else "" for name in ("code", "param")
+    )
     if _PAGE.match(text):
         text = f"a web page, not an OpenAI-compatible answer: {NOT_OURS}"
     permanent = (400 <= status < 500 and status not in _PASSING) or status == 501
@@ -94,7 +95,7 @@ def of_status(error: openai.APIStatusError) -> NoAnswerError:
         f"HTTP {status}: {short(text)}" if text else f"HTTP {status}",
         permanent=permanent,
         everybody=status in _EVERYBODY,
-        parameter=str(parameter or ""),
+        parameter=parameter,
         detail=text,
     )
 

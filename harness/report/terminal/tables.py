@@ -25,11 +25,6 @@ SHOWN = 20
 """How many flipped examples a terminal lists; JSON has them all."""
 
 
-def print_json(value: object) -> None:
-    """One JSON object on stdout; times as ISO 8601 in UTC."""
-    print(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode())
-
-
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(map(cell_text, columns))

@@ -8,15 +8,22 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from harness.core import guarded
 from harness.core.errors import ConfigError
+from harness.core.formatting import size as in_words
 from harness.core.guarded import ALLOW_OUTSIDE
 from harness.core.keys import digest, file_digest
 from harness.core.secrets import hidden
 from harness.models import cache
+from harness.results.remote import public_web
 from harness.results.remote.filesystem import Info, Remote
 
 SHARED = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "hf", "https", "memory")
 """Schemes that cannot reach this machine or its network, so that a stranger's task file may name them."""
+
+
+MOST_FILES = 100_000
+"""Files of a folder on remote storage."""
 
 
 def local_copy(url: str, *, trusted: bool) -> Path:
@@ -37,9 +44,18 @@ def local_copy(url: str, *, trusted: bool) -> Path:
     name = PurePosixPath(remote.root).name
     if PurePosixPath(name).suffix:
         return _file(remote, name)
+    if not trusted and schemes & set(public_web.SCHEMES):
+        # Its listing is a web page, whose links could go on forever.
+        remedy = f"name one file, or trust the task file: {ALLOW_OUTSIDE}=1"
+        raise ConfigError("a folder of the web cannot be listed", file=remote.shown, remedy=remedy)
     there = remote.listing()
     if not there:
         raise ConfigError("no files there", file=remote.shown)
+    if not trusted and (
+        len(there) > MOST_FILES or sum(info.size for info in there.values()) > guarded.MAX_BYTES
+    ):
+        limits = f"{MOST_FILES:,} files and {in_words(guarded.MAX_BYTES)}"
+        raise ConfigError(f"holds more than {limits}", file=remote.shown)
     return _folder(remote, there)
 
 
@@ -50,12 +66,12 @@ def _file(remote: Remote, name: str) -> Path:
         raise ConfigError("no such file", file=remote.shown) from None
     if info.is_certain:
         key = digest([remote.url, info.stamp])
-        return cache.make_once(_cache_name(key), lambda folder: remote.download("", folder / name)) / name
+        return cache.make_once(_cache_name(key), lambda folder: _download(remote, "", folder / name)) / name
     # The server does not say whether the file changed: it is read each time, and new contents get a new
     # place.
     with tempfile.TemporaryDirectory() as draft:
         file = Path(draft) / name
-        remote.download("", file)
+        _download(remote, "", file)
         key = digest([remote.url, file_digest(file)])
         return cache.make_once(_cache_name(key), lambda folder: _copy(file, folder / name)) / name
 
@@ -63,10 +79,14 @@ def _file(remote: Remote, name: str) -> Path:
 def _folder(remote: Remote, there: Mapping[str, Info]) -> Path:
     def make(folder: Path) -> None:
         for name in there:
-            remote.download(name, folder / name)
+            _download(remote, name, folder / name)
 
     key = digest([remote.url, {name: info.stamp for name, info in there.items()}])
     return cache.make_once(_cache_name(key), make)
+
+
+def _download(remote: Remote, name: str, file: Path) -> None:
+    remote.download(name, file, limit=guarded.MAX_BYTES)
 
 
 def _cache_name(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError, RemoteError, nearest
+from harness.core.formatting import size as in_words
 from harness.core.guarded import ALLOW_OUTSIDE
 from harness.core.secrets import hidden, without_passwords
 from harness.results.remote import public_web
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+    from fsspec.callbacks import Callback
 
 PAUSES: tuple[float, ...] = (0.5, 2.0, 8.0)
 """Seconds between one try and the next."""
@@ -142,14 +145,20 @@ class Remote:
     def upload(self, file: Path, name: str) -> None:
         self._tried(f"write {name}", lambda: self.system.put_file(str(file), self._path(name)))
 
-    def download(self, name: str, file: Path) -> None:
+    def download(self, name: str, file: Path, *, limit: int = sys.maxsize) -> None:
         """A file to a local path, whose folder is created.
 
+        Args:
+            limit: the most bytes that are written, whatever size the storage promises.
+
         Raises:
-            ConfigError: it leads to this machine's own network.
+            ConfigError: it leads to this machine's own network, or is larger.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._tried(f"read {name}", lambda: self.system.get_file(self._path(name), str(file)))
+        counter = _counter(limit, self.shown)
+        self._tried(
+            f"read {name}", lambda: self.system.get_file(self._path(name), str(file), callback=counter())
+        )
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
@@ -158,7 +167,7 @@ class Remote:
         for pause in (*PAUSES, None):
             try:
                 return act()
-            except FileNotFoundError:
+            except (FileNotFoundError, ConfigError):
                 raise
             except Exception as error:
                 private = _cause(error, public_web.PrivateAddressError)
@@ -170,6 +179,18 @@ class Remote:
                     raise RemoteError(f"{self.shown}: cannot {what} ({reason})") from error
                 time.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+
+def _counter(limit: int, shown: str) -> type[Callback]:
+    """What fsspec calls with the bytes of each piece that it has written; it stops a file that is too large."""
+    from fsspec.callbacks import Callback
+
+    class Counter(Callback):
+        def call(self, *_: object, **__: object) -> None:
+            if self.value > limit:
+                raise ConfigError(f"larger than {in_words(limit)}", file=shown)
+
+    return Counter
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
