@@ -212,9 +212,9 @@ def test_a_beginning_is_computed_once_for_the_prompts_of_several_recipes(
         asked = requests(beginning)
         answers = dict(HfEngine(sharp, prefixes=prefixes).generate(asked))
         for i, request in enumerate(asked):
-            prompt, said = list(request.token_ids or ()), list(answers[i].token_ids)
+            prompt, generated = list(request.token_ids or ()), list(answers[i].token_ids)
             expected = reference(sharp, prompt, 4)
-            assert said == expected or is_tie(sharp, prompt, said, expected)
+            assert generated == expected or is_tie(sharp, prompt, generated, expected)
     assert sum(computed) == len(INSTRUCTIONS) + len(SHOTS)
     computed.clear()
     for beginning in recipes:

@@ -76,6 +76,17 @@ def test_live_table_says_state_progress_rate_time_left_and_dev_score(clock: Simp
     assert "failed: ValueError: no" in drawn(live)
 
 
+def test_the_bar_over_all_runs_keeps_to_its_line_and_waits_for_the_runs(clock: SimpleNamespace) -> None:
+    live, one = LiveProgress(), cell("a")
+    assert drawn(live) == ""
+    one.recipe = SimpleNamespace(name="a", weights=())
+    live.plan([one])
+    live.answering(one, done=0, total=8)
+    clock.at += 2
+    live.answered(one)
+    assert drawn(live).splitlines()[0].endswith(" 12% · 14 s left")
+
+
 @pytest.mark.parametrize(
     ("seconds", "message"),
     [(0.4, "0 s left"), (99, "99 s left"), (180, "3 min left"), (7200, "2.0 h left")],

@@ -7,10 +7,12 @@ answers are not a random part of the test set, however many there are.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core import guarded
+from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.report.html.page import visible
 from harness.results.folder import RunFolder
@@ -36,7 +38,7 @@ class ScoreSoFar:
         primary = "" if head is None else str(head.task.primary)
         try:
             self._read_on(primary)
-        except OSError:
+        except (OSError, ConfigError):
             return ""
         if not self._scores:
             return ""
@@ -57,7 +59,7 @@ class ScoreSoFar:
                     return
                 self._read += len(line)
                 score = None if len(line) > LONGEST_LINE else primary_score(line, primary)
-                if score is not None:
+                if score is not None and math.isfinite(score):
                     self._scores.append(score)
 
 
@@ -70,9 +72,15 @@ def primary_score(line: bytes, primary: str) -> float | None:
 
 
 def score_of(row: JsonValue, primary: str) -> float | None:
-    """The primary scorer's value in a row of answers; None if it has none."""
-    scores = row.get("scores") if isinstance(row, dict) else None
-    for score in scores if isinstance(scores, list) else ():
+    """The primary scorer's value in a row of answers; None if it has none.
+
+    Raises:
+        ValueError: the row is not laid out as an answer.
+    """
+    scores = (row.get("scores") or []) if isinstance(row, dict) else None
+    if not isinstance(scores, list):
+        raise ValueError("not an answer")
+    for score in scores:
         if isinstance(score, dict) and score.get("scorer") == primary:
             value = score.get("value")
             return float(value) if isinstance(value, int | float) else None
