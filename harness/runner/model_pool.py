@@ -24,37 +24,42 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Held:
-    """A loaded base. `prefixes` is what it has computed of prompts, `trainable` which parameters had gradients as it
-    was loaded, `lent` whether adapters may be in it."""
+    """A loaded base. `prefixes` is what it has computed of prompts, `loaded` its parameters as they were loaded: their names
+    and whether they had gradients, `lent` whether adapters may be in it."""
 
     key: str
     model: LanguageModel
     prefixes: PrefixMemory
-    trainable: tuple[bool, ...] = field(init=False)
+    loaded: dict[str, bool] = field(init=False)
     lent: bool = False
 
     def __post_init__(self) -> None:
-        self.trainable = tuple(p.requires_grad for p in self.model.network.parameters())
+        self.loaded = {name: p.requires_grad for name, p in self.model.network.named_parameters()}
 
     def lend(self) -> None:
         """Give it to a training that puts adapters into it; what was computed before makes room for it."""
         self.prefixes.clear()
         self.lent = True
 
-    def take_back(self) -> None:
-        """Make it what it was when it was loaded, bit for bit (`tests/contract/test_weights.py`)."""
+    def take_back(self) -> bool:
+        """Make it what it was when it was loaded, bit for bit (`tests/contract/test_weights.py`); False if what a
+        training put into it cannot be taken out."""
         from harness.models.layers import adapters
 
         if not self.lent:
-            return
+            return True
         network = self.model.network
         adapters.detach(network)
-        for parameter, trainable in zip(network.parameters(), self.trainable, strict=True):
-            parameter.requires_grad_(trainable)
+        parameters = dict(network.named_parameters())
+        if list(parameters) != list(self.loaded):
+            return False
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(self.loaded[name])
             parameter.grad = None
         network.eval()
         self.prefixes.clear()
         self.lent = False
+        return True
 
 
 class ModelPool:
@@ -69,11 +74,10 @@ class ModelPool:
         the next call."""
         key = digest([spec, recipe.base.identity()])
         held = self._held
-        if held is None or held.key != key:
+        if held is None or held.key != key or not held.take_back():
             held = None  # a reference would keep it in memory while the next one is loaded
             self.discard()
             held = self._held = _hold(key, recipe.base.load(spec))
-        held.take_back()
         if fresh and leaves_base(recipe) and not _trained_by_several():
             held.lend()
         elif fresh:

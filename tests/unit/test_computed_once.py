@@ -145,6 +145,13 @@ def test_a_base_comes_back_as_it_was_even_from_a_training_that_broke_off() -> No
     assert pool.base("tiny", zero_shot).network is not network
 
 
+def test_a_base_is_loaded_again_if_a_training_left_something_in_it() -> None:
+    pool, lora = ModelPool(None), load_recipe("lora")
+    network = pool.base("tiny", lora, fresh=True).network
+    network.register_parameter("left", torch.nn.Parameter(torch.zeros(1)))
+    assert pool.base("tiny", load_recipe("zero_shot")).network is not network
+
+
 def test_each_prompt_is_tokenized_once_for_all_that_a_command_does_with_it(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
