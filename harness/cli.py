@@ -18,6 +18,7 @@ import typer
 
 import harness
 from harness import commands
+from harness.core import notices
 from harness.core.errors import ConfigError, HarnessError, RemoteError, is_panic
 from harness.core.terminal import say, say_json
 
@@ -86,7 +87,7 @@ def register() -> None:
 def main() -> None:
     """Run the command line; deliberate errors become one line and their exit code, all others one line and 3."""
     logging.basicConfig(
-        level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", stream=sys.stderr
+        level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", handlers=[notices.Screen()]
     )
     register()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from harness.core import terminal
 
@@ -30,6 +31,19 @@ class Activity:
         return f"{self.what} … {time.monotonic() - self.began:.0f} s"
 
 
+_silent = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silenced(on: bool) -> Iterator[None]:
+    """With `--quiet` (`on`), nothing is shown while the body runs."""
+    before = _silent.set(on or _silent.get())
+    try:
+        yield
+    finally:
+        _silent.reset(before)
+
+
 @contextmanager
 def working(what: str) -> Iterator[Activity]:
     """Show `what` on stderr while the body runs, once that takes more than a second.
@@ -38,6 +52,9 @@ def working(what: str) -> Iterator[Activity]:
     seconds.
     """
     activity, done = Activity(what), threading.Event()
+    if _silent.get():
+        yield activity
+        return
     thread = threading.Thread(target=_show, args=(activity, done), daemon=True)
     thread.start()
     try:

@@ -8,11 +8,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from harness.core.secrets import hidden
 
 LEVEL = "HARNESS_LOG"
 """Environment variable with the level that is shown; if it is set, notices of libraries are shown too."""
+
+
+class Screen(logging.StreamHandler[TextIO]):
+    """Shows records on stderr as it is at that moment: a live table puts its own in place, and prints above itself what
+    is written there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
 
 
 @contextmanager
@@ -26,7 +36,7 @@ def captured(file: Path) -> Iterator[None]:
         yield
         return
     root, notices = logging.getLogger(), _Notices()
-    shown = [handler for handler in root.handlers if getattr(handler, "stream", None) is sys.stderr]
+    shown = [handler for handler in root.handlers if _is_on_screen(handler)]
     # A process without handlers shows warnings through `lastResort`, which an added handler would silence.
     added: list[logging.Handler] = [notices]
     if not root.handlers:
@@ -45,6 +55,11 @@ def captured(file: Path) -> Iterator[None]:
         for handler in added:
             root.removeHandler(handler)
         notices.write(file)
+
+
+def _is_on_screen(handler: logging.Handler) -> bool:
+    stream = getattr(handler, "stream", None)
+    return isinstance(handler, Screen) or (stream is not None and stream in (sys.stderr, sys.__stderr__))
 
 
 def _is_shown(record: logging.LogRecord) -> bool:

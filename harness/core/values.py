@@ -132,6 +132,8 @@ class Completion:
     """Attempts before the one that was answered."""
     clock: float | None = None
     """This answer's share of the wall time where requests overlap; None if `seconds` is that."""
+    first_token: float | None = None
+    """How many of `seconds` went by until the first token; None if the engine does not say."""
     token_ids: tuple[int, ...] = ()
     thoughts: str = ""
     """What a server sends apart from the answer (`reasoning_content`); thoughts inside `text` stay there."""

@@ -18,3 +18,10 @@ def dtype_of(network: Network) -> torch.dtype:
     inner = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
     dtype: torch.dtype = getattr(getattr(inner, "weight", None), "dtype", None) or model.dtype
     return dtype
+
+
+def is_float32(network: Network) -> bool:
+    """Whether it computes in float32."""
+    import torch
+
+    return dtype_of(network) == torch.float32

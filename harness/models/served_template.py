@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.core.protocols import Chat
 from harness.core.values import Message
 from harness.models.chat import TemplateChat
+from harness.models.remembering_chat import innermost
 from harness.models.special_tokens import encoded, names_special
 
 _ONE_BOS = (
@@ -22,6 +23,7 @@ _QUESTION = (Message("user", "question"),)
 def served_template(chat: Chat) -> str:
     """The template for other tools: today is the run's day, the special tokens that a tokenizer puts in front
     of a text are in it, and a BOS occurs there once. Empty for models whose prompts are plain text."""
+    chat = innermost(chat)
     if not isinstance(chat, TemplateChat):
         return ""
     template = chat.dated_template
@@ -42,6 +44,7 @@ def differing_prompt(chat: Chat, prompts: Sequence[Sequence[Message]]) -> str | 
 
     Prompts whose text names a control token are left out: here it is text, but elsewhere a control token.
     """
+    remembering, chat = chat, innermost(chat)
     if not isinstance(chat, TemplateChat):
         return None
     template = served_template(chat)
@@ -50,7 +53,7 @@ def differing_prompt(chat: Chat, prompts: Sequence[Sequence[Message]]) -> str | 
             continue
         served, asked = (
             encoded(chat.tokenizer, chat.render(messages, template=template)),
-            chat.encode(messages),
+            remembering.encode(messages),
         )
         if served != asked:
             at = next(

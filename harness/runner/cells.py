@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from harness.models.source import is_hub_id
 from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
-from harness.runner.model_pool import fingerprint, forget_servers, is_server, served
+from harness.runner.model_pool import fingerprint, forget_servers, is_server, leaves_base, served
 from harness.runner.suitable import LeftOut, misfit, nothing_fits, of_model
 from harness.tasks.sampling import sample
 
@@ -187,7 +187,7 @@ def layout(experiment: Experiment) -> Layout:
                 cells |= {(task.name, cell.key): cell for cell in _copies(base, experiment)}
     if not cells:
         raise nothing_fits(left_out)
-    ordered = sorted(cells.values(), key=_kind_by_cost)
+    ordered = _in_order(list(cells.values()))
     return Layout(
         cells=tuple(ordered),
         left_out=tuple(left_out),
@@ -199,9 +199,27 @@ def layout(experiment: Experiment) -> Layout:
     )
 
 
-def _kind_by_cost(cell: Cell) -> tuple[bool, bool]:
-    """Prompts first, then what reads passages, then what trains."""
-    return bool(cell.recipe.weights), cell.recipe.program.retrieves
+def _in_order(cells: Sequence[Cell]) -> list[Cell]:
+    """The cheapest kind first. Among trainings, those over one base follow one another, and those that use it up come
+    last, so that it is loaded once."""
+    bases = list(dict.fromkeys(_loaded(cell) for cell in cells))
+
+    def place(cell: Cell) -> tuple[int, int, bool]:
+        trains = bool(cell.recipe.weights)
+        order = (bases.index(_loaded(cell)), not leaves_base(cell.recipe)) if trains else (0, False)
+        return kind_by_cost(cell), *order
+
+    return sorted(cells, key=place)
+
+
+def kind_by_cost(cell: Cell) -> int:
+    """0: a prompt; 1: a prompt with passages, which are long; 2: a training."""
+    return 2 if cell.recipe.weights else int(cell.recipe.program.retrieves)
+
+
+def _loaded(cell: Cell) -> str:
+    """What stands for the base that a worker loads for a cell."""
+    return digest([cell.model, cell.recipe.base.identity()])
 
 
 def _require_usable(model: str, experiment: Experiment) -> None:

@@ -16,7 +16,7 @@ from harness.runner.states import ENDED, in_words
 from harness.runner.time_left import TimeLeft
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from harness.runner.cells import Cell
 
@@ -71,17 +71,13 @@ class LiveProgress(Progress):
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def _table(self) -> Table:
+    def _table(self) -> Group:
+        from rich.console import Group
         from rich.table import Table
 
-        table = Table(
-            box=None,
-            pad_edge=False,
-            header_style="bold",
-            title=self._whole(),
-            title_justify="left",
-            title_style="",
-        )
+        if not self._rows:
+            return Group()
+        table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("recipe", "seed", "state", "progress", "dev"):
             table.add_column(name, justify="right" if name == "seed" else "left")
         table.add_column("result", overflow="fold")
@@ -101,7 +97,7 @@ class LiveProgress(Progress):
                 row.result,
                 style=style,
             )
-        return table
+        return Group(self._whole(), table)
 
     def _whole(self) -> str:
         """A bar over all cells, and the time that is left once something has been measured."""

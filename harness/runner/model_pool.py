@@ -1,9 +1,13 @@
-"""Models and engines of one process: an untrained base is loaded once and shared by cells."""
+"""Models and engines of one process: a base is loaded once and shared by cells, those that train adapters included.
+
+Only a training that changes the base's own weights uses it up: the next cell that needs it loads it again.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import digest
@@ -14,24 +18,71 @@ from harness.core.secrets import refuse_in_model
 from harness.runner import environment
 from harness.runner.peak_memory import release
 
+if TYPE_CHECKING:
+    from harness.engines.hf.prefix_memory import PrefixMemory
+
+
+@dataclass
+class _Held:
+    """A loaded base. `prefixes` is what it has computed of prompts, `loaded` its parameters as they were loaded: their names
+    and whether they had gradients, `lent` whether adapters may be in it."""
+
+    key: str
+    model: LanguageModel
+    prefixes: PrefixMemory
+    loaded: dict[str, bool] = field(init=False)
+    lent: bool = False
+
+    def __post_init__(self) -> None:
+        self.loaded = {name: p.requires_grad for name, p in self.model.network.named_parameters()}
+
+    def lend(self) -> None:
+        """Give it to a training that puts adapters into it; what was computed before makes room for it."""
+        self.prefixes.clear()
+        self.lent = True
+
+    def take_back(self) -> bool:
+        """Make it what it was when it was loaded, bit for bit (`tests/contract/test_weights.py`); False if what a
+        training put into it cannot be taken out."""
+        from harness.models.layers import adapters
+
+        if not self.lent:
+            return True
+        network = self.model.network
+        adapters.detach(network)
+        parameters = dict(network.named_parameters())
+        if list(parameters) != list(self.loaded):
+            return False
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(self.loaded[name])
+            parameter.grad = None
+        network.eval()
+        self.prefixes.clear()
+        self.lent = False
+        return True
+
 
 class ModelPool:
     """Opens engines; `cache` is the folder of remembered answers, or None to generate every time."""
 
     def __init__(self, cache: Path | None) -> None:
         self.cache = cache
-        self._held: tuple[str, LanguageModel] | None = None
+        self._held: _Held | None = None
 
     def base(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
-        """The recipe's base model; `fresh` loads one that training may change."""
+        """The recipe's base model, untrained; `fresh` is one that the recipe's training may change. It is in use until
+        the next call."""
         key = digest([spec, recipe.base.identity()])
-        if not fresh and self._held is not None and self._held[0] == key:
-            return self._held[1]
-        self.discard()
-        model: LanguageModel = recipe.base.load(spec)
-        if not fresh:
-            self._held = (key, model)
-        return model
+        held = self._held
+        if held is None or held.key != key or not held.take_back():
+            held = None  # a reference would keep it in memory while the next one is loaded
+            self.discard()
+            held = self._held = _hold(key, recipe.base.load(spec))
+        if fresh and leaves_base(recipe) and not _trained_by_several():
+            held.lend()
+        elif fresh:
+            self._held = None
+        return held.model
 
     def asked(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
         """`base`, its chat template configured as the recipe's program says."""
@@ -56,7 +107,13 @@ class ModelPool:
         network = model.network
         device = getattr(getattr(network, "device", None), "type", None)
         gave = [environment.answering(), environment.computed_in(network), device, *model.chat.settings]
-        return self.remembering(local(model), digest([identity, gave]))
+        engine = local(model, prefixes=self._prefixes(model))
+        return self.remembering(engine, digest([identity, gave]))
+
+    def _prefixes(self, model: LanguageModel) -> PrefixMemory | None:
+        """What the held base remembers of prompts, if it is what answers."""
+        held = self._held
+        return held.prefixes if held and not held.lent and held.model.network is model.network else None
 
     def plain(self, spec: str, recipe: Recipe) -> Engine:
         """The engine of a model as it stands, loaded here or served, whatever base `recipe` has."""
@@ -82,6 +139,26 @@ class ModelPool:
         from harness.engines.answer_cache import CachedEngine
 
         return CachedEngine(engine, self.cache, identity)
+
+
+def leaves_base(recipe: Recipe) -> bool:
+    """Whether the base is what it was once the recipe's training is taken out again. Of several stages, one may merge
+    what another has added."""
+    return len(recipe.weights) == 1 and not recipe.weights[0].alters_base
+
+
+def _hold(key: str, model: LanguageModel) -> _Held:
+    from harness.engines.hf.prefix_memory import PrefixMemory
+    from harness.models.remembering_chat import RememberingChat
+
+    return _Held(key, replace(model, chat=RememberingChat(model.chat)), PrefixMemory())
+
+
+def _trained_by_several() -> bool:
+    """Whether other processes help to train: they leave the network in parts of their own."""
+    from harness.training.distributed import started
+
+    return started() > 1
 
 
 def is_server(spec: str) -> bool:

@@ -131,7 +131,9 @@ class PlainProgress(Progress):
     """A line per change of state and every 10 seconds in between: for CI logs."""
 
     def __init__(self, every: float = 10.0) -> None:
-        self._every, self._last, self._counts = every, 0.0, (0, 0)
+        self._every, self._last = every, 0.0
+        self._counts: dict[str, tuple[int, int]] = {}
+        """Answers that exist and that there will be, by cell: several cells may be answering at once."""
         self._best: float | None = None
 
     def _say(self, cell: Cell, text: str) -> None:
@@ -163,12 +165,13 @@ class PlainProgress(Progress):
             self._say(cell, f"epoch {step.epoch:.2f} step {step.step} loss {step.loss:.3f}{dev}")
 
     def answering(self, cell: Cell, *, done: int, total: int) -> None:
-        self._counts = (done, total)
+        self._counts[cell.key] = (done, total)
         self._say(cell, f"answering {total} examples" + (f", {done} already answered" if done else ""))
 
     def answered(self, cell: Cell) -> None:
-        done, total = self._counts[0] + 1, self._counts[1]
-        self._counts = (done, total)
+        before, total = self._counts[cell.key]
+        done = before + 1
+        self._counts[cell.key] = (done, total)
         if self._due():
             self._say(cell, f"answered {done}/{total}")
 

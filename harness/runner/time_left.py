@@ -31,6 +31,7 @@ class _Work:
     answering_began: float | None = None
     answered_now: int = 0
     answering_seconds: float = 0.0
+    at_work: bool = False
     over: bool = False
 
     @property
@@ -56,6 +57,7 @@ class TimeLeft:
         work = self._work[cell.key]
         now = time.monotonic()
         work.began = now if work.began is None else work.began
+        work.at_work = state != "waiting"
         if state == "waiting":  # a round ended
             work.answering_began = None
 
@@ -81,7 +83,8 @@ class TimeLeft:
             work.answering_began = now
 
     def finished(self, cell: Cell) -> None:
-        self._work[cell.key].over = True
+        work = self._work[cell.key]
+        work.over, work.at_work = True, False
 
     def trained(self, cell: Cell) -> float:
         """Share of a cell's training that is done."""
@@ -95,25 +98,32 @@ class TimeLeft:
 
     @property
     def seconds(self) -> float | None:
-        """The time left for all cells, one after another; anything not measured yet is assumed to be like the
-        others."""
+        """The time left for all cells, with as many side by side as are at work now; anything not measured yet is
+        assumed to be like the others."""
         left = [work for work in self._work.values() if not work.over]
-        speeds = [work.per_answer for work in self._work.values() if work.per_answer is not None]
-        trainings = [length for work in self._work.values() if (length := _training_length(work)) is not None]
+        if not left:
+            return 0.0
+        lengths = [self._seconds(work) for work in left]
+        known = [length for length in lengths if length is not None]
+        if len(known) < len(lengths):
+            return None
+        side_by_side = max(1, sum(work.at_work for work in left))
+        return max(sum(known) / side_by_side, *known)
+
+    def _seconds(self, work: _Work) -> float | None:
+        """The time left for one cell; None if nothing like it has been measured."""
+        speeds = [one.per_answer for one in self._work.values() if one.per_answer is not None]
         if not speeds:
-            return 0.0 if not left else None
-        total = 0.0
-        for work in left:
-            if work.trains and work.trained < 1.0:
-                length = _training_length(work)
-                if length is None:
-                    if not trainings:
-                        return None
-                    length = statistics.fmean(trainings)
-                total += length * (1 - work.trained)
-            speed = work.per_answer or statistics.fmean(speeds)
-            total += speed * max(work.total - work.done, 0)
-        return total
+            return None
+        training = 0.0
+        if work.trains and work.trained < 1.0:
+            lengths = [length for one in self._work.values() if (length := _training_length(one)) is not None]
+            own = _training_length(work)
+            if own is None and not lengths:
+                return None
+            training = (statistics.fmean(lengths) if own is None else own) * (1 - work.trained)
+        speed = work.per_answer or statistics.fmean(speeds)
+        return training + speed * max(work.total - work.done, 0)
 
     @staticmethod
     def _share(work: _Work, step: StepRecord) -> float:

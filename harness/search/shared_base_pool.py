@@ -1,17 +1,15 @@
-"""A model pool for training one base many times: it is read once, and texts are tokenized once."""
+"""A model pool for training one base many times: it is read once, whatever training does to it."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
 from harness.core.keys import digest
-from harness.core.protocols import Chat, LanguageModel
+from harness.core.protocols import LanguageModel
 from harness.core.recipes import Recipe
 from harness.core.torch_types import Network
-from harness.core.values import Message
+from harness.models.remembering_chat import RememberingChat
 from harness.runner.model_pool import ModelPool
 
 MOST_BYTES = 4e9
@@ -35,29 +33,6 @@ class SearchWorkbench(ModelPool):
             self._pristine = (key, dataclasses.replace(model, chat=RememberingChat(model.chat)))
         pristine = self._pristine[1]
         return dataclasses.replace(pristine, network=copy.deepcopy(pristine.network))
-
-
-class RememberingChat:
-    """A chat that encodes the same messages or answer once; everything else is the inner one's."""
-
-    def __init__(self, inner: Chat) -> None:
-        self._inner = inner
-        self._prompts: dict[tuple[Message, ...], list[int]] = {}
-        self._answers: dict[str, list[int]] = {}
-
-    def encode(self, messages: Sequence[Message]) -> list[int]:
-        key = tuple(messages)
-        if key not in self._prompts:
-            self._prompts[key] = self._inner.encode(messages)
-        return list(self._prompts[key])
-
-    def encode_answer(self, text: str) -> list[int]:
-        if text not in self._answers:
-            self._answers[text] = self._inner.encode_answer(text)
-        return list(self._answers[text])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
 
 def _bytes(network: Network) -> float:

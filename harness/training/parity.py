@@ -27,7 +27,13 @@ from harness.models.layers import adapters
 from harness.models.layers.attached import classification_head, learnt_prefix
 from harness.models.layers.out_of_memory import release
 from harness.training.encoder_decoder_loss import first_logits
-from harness.training.parity_exported import ParityCheck, check_adapter, check_dropout, check_merged
+from harness.training.parity_exported import (
+    ParityCheck,
+    TrainedLogits,
+    check_adapter,
+    check_dropout,
+    check_merged,
+)
 from harness.training.tokenized import TokenizedExample, to_row
 
 if TYPE_CHECKING:
@@ -86,14 +92,16 @@ def check(
         check_bos([ids[len(lead) :] for ids in prompts], model.chat.bos_id),
         check_eos(rows, model.chat.eos_ids),
     ]
-    after = _logits(model, before.ids)
+    computed = TrainedLogits(model, before.ids)
+    after = computed.as_answered
     if diverged := check_finite(after):
         # Anything compared with NaN differs from it.
         return [*checks, diverged]
-    checks += [check_head(model.network) or check_trained(before, after), check_merged(model, before.ids)]
+    checks += [check_head(model.network) or check_trained(before, after)]
+    checks.append(check_merged(model, before.ids, computed))
     if adapter is not None and adapters.names(model.network):
-        checks.append(check_adapter(model, before.ids, adapter.stages))
-    checks += [*check_dropout(model, before.ids), *check_neighbors(model, before.ids)]
+        checks.append(check_adapter(model, before.ids, adapter.stages, computed))
+    checks += [*check_dropout(model, before.ids, computed), *check_neighbors(model, before.ids)]
     release()  # The networks that it was compared with are gone; their memory goes, too.
     return checks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ from harness.models.architecture import DECODER, of
 from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
 from harness.models.layers.widened import in_float32
+from harness.models.number_format import is_float32
 from harness.training.encoder_decoder_loss import first_logits
 from harness.training.parity_layers import compare_layers, float32_bytes, mean_difference
 
@@ -35,18 +37,45 @@ class ParityCheck:
     detail: str
 
 
-def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
+class TrainedLogits:
+    """A trained network's logits of a prompt in float32, computed once for all checks that compare with them."""
+
+    def __init__(self, model: LanguageModel, ids: Sequence[int]) -> None:
+        self.network, self.ids = model.network, ids
+
+    @cached_property
+    def all(self) -> torch.Tensor:
+        """[tokens, vocabulary] for a decoder, else [outputs]; the network comes back bit for bit."""
+        with plain_layers.unrounded_inputs(self.network), in_float32(self.network):
+            return logits(self.network, self.ids)
+
+    @property
+    def as_answered(self) -> torch.Tensor:
+        """[vocabulary]: the next token's logits in the number format that the network answers in."""
+        import torch
+
+        network = self.network
+        quantized = any(plain_layers.quantization(module) for module in network.modules())
+        if of(network.config) is DECODER and is_float32(network) and not quantized:
+            return self.all[-1]
+        network.eval()
+        with torch.no_grad():
+            return first_logits(network, self.ids)
+
+
+def check_merged(
+    model: LanguageModel, ids: Sequence[int], computed: TrainedLogits | None = None
+) -> ParityCheck:
     """The network that `harness export --merged` would write gives the same logits as the run's network."""
     if (reason := _not_whole(model)) is not None:
         return ParityCheck(check="merged", ok=True, detail=reason)
     import torch
 
-    network = model.network
+    network, computed = model.network, computed or TrainedLogits(model, ids)
 
     def compare(device: str | None) -> ParityCheck:
+        trained = computed.all
         with plain_layers.unrounded_inputs(network):
-            with in_float32(network):
-                trained = logits(network, ids)
             # Only now: at no time are there two networks in float32.
             made = exported.rebuilt(network, device=device, dtype=torch.float32)
             difference = mean_difference(trained, logits(made, ids))
@@ -67,23 +96,30 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
     return _compared("merged", network, compare) or _by_layers(network)
 
 
-def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Path]) -> ParityCheck:
+def check_adapter(
+    model: LanguageModel,
+    ids: Sequence[int],
+    stages: Sequence[Path],
+    computed: TrainedLogits | None = None,
+) -> ParityCheck:
     """Over the published base, the adapter that `harness export` would write gives the run's logits.
 
     Args:
+        model: the trained model.
+        ids: the prompt that both answer.
         stages: folders of the trained stages, oldest first.
+        computed: the trained model's logits of that prompt.
     """
     import torch
 
-    network = model.network
+    network, computed = model.network, computed or TrainedLogits(model, ids)
 
     def compare(device: str | None) -> ParityCheck:
         if change := _changed(model):
             detail = f"the adapter's base is not the published one ({change}): export the whole model instead"
             return ParityCheck(check="adapter", ok=False, detail=detail)
+        trained = computed.all
         with plain_layers.unrounded_inputs(network):
-            with in_float32(network):
-                trained = logits(network, ids)
             base = exported.rebuilt(network, adapters=False, device=device, dtype=torch.float32)
             difference = mean_difference(trained, logits(_with_adapters(base, stages), ids))
         detail = (
@@ -94,7 +130,9 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
     return _compared("adapter", network, compare) or _not_compared("adapter")
 
 
-def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
+def check_dropout(
+    model: LanguageModel, ids: Sequence[int], computed: TrainedLogits | None = None
+) -> list[ParityCheck]:
     """Adapters with dropout compute the same in training as in answering, except for what is dropped; no
     check if none has dropout."""
     from torch import nn
@@ -105,8 +143,9 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
     dropping = [m for layer in layers for m in layer.modules() if isinstance(m, nn.Dropout) and m.p]
     if not dropping:
         return []
+    computed = computed or TrainedLogits(model, ids)
     try:
-        difference = _dropout_difference(model.network, layers, dropping, ids)
+        difference = _dropout_difference(computed, layers, dropping)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -117,19 +156,17 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
     return [_not_compared("dropout", "the network does not fit into memory in float32")]
 
 
-def _dropout_difference(
-    network: Network, layers: Sequence[Layer], dropping: Sequence[Layer], ids: Sequence[int]
-) -> float:
+def _dropout_difference(computed: TrainedLogits, layers: Sequence[Layer], dropping: Sequence[Layer]) -> float:
     """Between the logits of answering, and those of training while `dropping` drops nothing."""
+    network, answering = computed.network, computed.all
     shares = [module.p for module in dropping]
-    with in_float32(network):
-        answering = logits(network, ids)
+    with plain_layers.unrounded_inputs(network), in_float32(network):
         for layer in layers:
             layer.train()
         for module in dropping:
             module.p = _NOTHING
         try:
-            training = logits(network, ids, mode=None)
+            training = logits(network, computed.ids, mode=None)
         finally:
             for module, share in zip(dropping, shares, strict=True):
                 module.p = share

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.activity import working
+from harness.core.activity import silenced, working
 from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
@@ -99,7 +99,7 @@ def from_options(options: RunOptions) -> RunSession | None:
     settings = chosen.settings
     where = executor(settings.executor or "local")
     trackers = [settings.log_to] if isinstance(settings.log_to, str) else settings.log_to
-    with torchrun.leading(where) as leads:
+    with silenced(options.quiet), torchrun.leading(where) as leads:
         if not leads:
             return None
         if options.open:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.results import run_scores
 from harness.results.folder import ResultsFolder
-from harness.runner.cells import Cell
+from harness.runner.cells import Cell, kind_by_cost
 from harness.runner.progress import Progress
 
 
@@ -24,9 +24,9 @@ class SoFar:
         """A cell has ended."""
         self._ended.add(run)
         left = [cell for cell in self._cells if cell.id not in self._ended]
-        cheapest = min((_cost(cell) for cell in left), default=None)
+        cheapest = min((kind_by_cost(cell) for cell in left), default=None)
         ended = [cell for cell in self._cells if cell.id in self._ended]
-        if cheapest is None or len(ended) < 2 or not all(_cost(cell) < cheapest for cell in ended):
+        if cheapest is None or len(ended) < 2 or not all(kind_by_cost(cell) < cheapest for cell in ended):
             return
         asked = {c.id: frozenset(e.id for e in c.examples) for c in ended if c.asks is not None}
         folders = [ResultsFolder(self._results).run(cell.id).path for cell in ended]
@@ -36,7 +36,3 @@ class SoFar:
                 self._progress.so_far(
                     f"so far, of {', '.join(s.recipe for s in verdict.summaries)}: {verdict.sentence}"
                 )
-
-
-def _cost(cell: Cell) -> tuple[bool, bool]:
-    return bool(cell.recipe.weights), cell.recipe.program.retrieves

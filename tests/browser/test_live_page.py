@@ -56,6 +56,8 @@ def test_it_shows_cells_loss_answers_verdict_and_report_as_they_come(
         page = chrome.visit(address)
         until(lambda: "answering" in text(page, "#cells"))
         assert "3 of 20" in text(page, "#cells")
+        assert "so far, of the first 3" in text(page, "#cells")
+        assert not page.run("document.getElementById('so-far').hidden")
         assert "at work · 75 s left" in text(page, "#state")
         assert "lora: loss" in text(page, "#loss")
         assert text(page, "#live-verdict .sentence")
@@ -72,6 +74,7 @@ def test_it_shows_cells_loss_answers_verdict_and_report_as_they_come(
 
         live_kit.update(tmp_path, cells=(*run.cells[:-1], replace(run.cells[-1], done=4)))
         until(lambda: "4 of 20" in text(page, "#cells"))
+        until(lambda: "so far, of the first 4" in text(page, "#cells"))
         assert page.run("document.title") == f"{NAME} · live"
         assert page.complaints() == []
         assert all(one.startswith(address) for one in page.requests())

@@ -44,3 +44,15 @@ def test_an_error_ends_the_display(capsys: pytest.CaptureFixture[str]) -> None:
         raise ValueError("broken")
     assert threading.active_count() == before
     assert capsys.readouterr().err == ""
+
+
+def test_with_quiet_nothing_is_shown_however_long_it_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "QUIET_SECONDS", 0.0)
+    printed = threading.Event()
+    monkeypatch.setattr(activity.terminal, "say", lambda *_, **__: printed.set())
+    with activity.silenced(True), activity.silenced(False), activity.working("reading t.csv"):
+        assert not printed.wait(0.05)
+    with activity.silenced(False), activity.working("reading t.csv"):
+        assert printed.wait(10)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from pathlib import Path
 
 import pytest
 
 from harness.core.errors import nearest
-from harness.core.notices import captured
+from harness.core.notices import Screen, captured
 
 RECIPES = (
     "bm25_rag",
@@ -59,3 +61,17 @@ def test_what_libraries_log_goes_to_a_file_and_errors_stay_on_the_screen(
     with captured(tmp_path / "asked.log"):
         logging.getLogger("bitsandbytes").warning("shown")
     assert not (tmp_path / "asked.log").exists()
+
+
+def test_on_a_terminal_with_a_live_table_the_same_holds_and_what_is_shown_stands_above_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HARNESS_LOG", raising=False)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [Screen()])
+    table = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", table)  # as rich's live display does
+    with captured(tmp_path / "library.log"):
+        logging.getLogger("bitsandbytes").warning("for the file")
+        logging.getLogger("harness.runner").warning("ours")
+    assert table.getvalue() == "ours\n"
+    assert "for the file" in (tmp_path / "library.log").read_text()

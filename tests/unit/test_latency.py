@@ -15,10 +15,12 @@ class Clocked:
     """An engine with a network: a token takes a tenth of a second, a prompt its length in seconds."""
 
     model: Any = object()
-    slow_start = 0.0
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.asked = 0.0, 0
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, tells: bool = False, overhead: float = 0.0
+    ) -> None:
+        self.now, self.asked, self.prompts = 0.0, 0, 0
+        self.tells, self.overhead = tells, overhead
         monkeypatch.setattr(latency.time, "monotonic", lambda: self.now)
 
     @property
@@ -27,8 +29,11 @@ class Clocked:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         for position, request in enumerate(requests):
-            self.now += len(request.messages[0].content) + 0.1 * (request.max_new_tokens - 1)
+            first = float(len(request.messages[0].content))
+            seconds = first + 0.1 * (request.max_new_tokens - 1)
+            self.now += self.overhead + seconds
             self.asked += request.max_new_tokens
+            self.prompts += 1
             yield (
                 position,
                 Completion(
@@ -36,7 +41,8 @@ class Clocked:
                     tokens_in=1,
                     tokens_out=request.max_new_tokens,
                     finish_reason="length",
-                    seconds=0.0,
+                    seconds=seconds if self.tells else 0.0,
+                    first_token=first if self.tells else None,
                 ),
             )
 
@@ -53,15 +59,42 @@ def test_latency_is_the_first_token_and_the_rest_of_the_answer(monkeypatch: pyte
     measured = latency.measure(engine, requests(2, 2, 2), {"r0": 11, "r1": 31, "r2": 51})
     assert measured.token == pytest.approx(0.1)
     assert measured.first_token == 2.0
-    assert measured.answers == pytest.approx((3.0, 5.0, 7.0))
+    assert sorted(measured.answers) == pytest.approx([3.0, 5.0, 7.0])
     assert measured.to_json()["latency_p50"] == pytest.approx(5.0)
     assert engine.asked == 3 + 1 + latency.TOKENS
+
+
+def test_an_engine_that_tells_when_the_first_token_came_reads_each_prompt_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine: Any = Clocked(monkeypatch, tells=True, overhead=0.5)
+    measured = latency.measure(engine, requests(2, 2, 2), {"r0": 11, "r1": 51, "r2": 31})
+    assert measured.token == pytest.approx(0.1)
+    assert measured.first_token == pytest.approx(2.5)
+    assert measured.answers == pytest.approx((7.5, 5.5, 3.5))
+    assert (engine.prompts, engine.asked) == (3, 3 + latency.TOKENS)
+
+
+def test_no_other_prompt_is_read_where_one_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine: Any = Clocked(monkeypatch, tells=True)
+    measured = latency.measure(engine, requests(6, 6, 6), {"r0": 11, "r1": 51, "r2": 31})
+    assert (engine.prompts, measured.to_json()["latency_n"]) == (1, 1)
+    assert measured.answers == pytest.approx((11.0,))
+
+
+def test_our_engine_tells_when_the_first_token_came() -> None:
+    from harness.engines.engine_for import local
+    from harness.models.load import load
+
+    ((_, completion),) = local(load("tiny")).generate(requests(20)[:1])
+    assert completion.first_token is not None
+    assert 0 < completion.first_token < completion.seconds
 
 
 def test_answers_of_one_token_have_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     engine: Any = Clocked(monkeypatch)
     measured = latency.measure(engine, requests(1, 2, 3), {"r0": 1, "r1": 1, "r2": 1})
-    assert measured.answers == (1.0, 2.0, 3.0)
+    assert sorted(measured.answers) == [1.0, 2.0, 3.0]
     assert engine.asked == 3
 
 

@@ -15,10 +15,12 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.engines.fake import FakeEngine
 from harness.report.live import opening, tail
+from harness.report.live.score_so_far import ScoreSoFar
 from harness.report.live.watch import Watch
 from harness.results import live
 from harness.results.folder import RunFolder
 from harness.results.live import LiveCell, LiveRun
+from harness.results.records.sample import mean_score
 from harness.workflows import run as workflow
 from harness.workflows import view
 from harness.workflows.options.run import RunOptions
@@ -91,6 +93,49 @@ def test_the_first_event_says_everything_in_words(address: str) -> None:
     assert event["answers"]
     (curve,) = event["curves"]  # type: ignore[misc]
     assert curve["name"] == "lora"  # type: ignore[index]
+
+
+def test_a_cell_at_work_shows_its_score_so_far_and_the_page_says_why_it_has_no_interval(
+    results: Path, address: str
+) -> None:
+    run = live.read(results, NAME)
+    assert run is not None
+    *ended, current = first_event(address)["cells"]  # type: ignore[misc]
+    head = RunFolder(results / "runs" / run.cells[-1].id).head()
+    assert head is not None
+    rows = RunFolder(results / "runs" / run.cells[-1].id).rows()
+    mean = mean_score(rows, head.task.primary)
+    assert current["so_far"] == f"{head.task.primary} {mean:.3f} so far, of the first 3"
+    assert {cell["so_far"] for cell in ended} == {""}
+    assert "not a random part of the test set" in ask(address)[1]
+
+
+def test_the_score_so_far_follows_a_file_that_grows_and_one_that_is_written_anew(tmp_path: Path) -> None:
+    made = live_kit.folders(tmp_path, examples=6)[-1]
+    later = live_kit.interrupt(made, 2)
+    folder = RunFolder(made)
+    score, samples = ScoreSoFar(folder), folder.samples
+
+    def expected() -> str:
+        rows, head = folder.rows(), folder.head()
+        assert head is not None
+        primary = head.task.primary
+        return f"{primary} {mean_score(rows, primary):.3f} so far, of the first {len(rows)}"
+
+    assert score.words() == expected()
+    with samples.open("a", encoding="utf-8") as stream:
+        stream.write(later[0] + "no answer\n" + later[1][:30])
+    before = score.words()
+    assert "of the first 3" in before
+    with samples.open("a", encoding="utf-8") as stream:
+        stream.write(later[1][30:])
+    assert "of the first 4" in score.words()
+    draft = tmp_path / "draft"
+    draft.write_text("".join(later), encoding="utf-8")
+    draft.replace(samples)
+    assert score.words() == expected()
+    samples.unlink()
+    assert score.words() == ""
 
 
 def test_only_a_cell_at_work_can_be_skipped(results: Path, address: str) -> None:

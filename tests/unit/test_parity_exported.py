@@ -275,7 +275,7 @@ def test_a_run_whose_check_failed_is_scored_again_without_training(
     file.write_text(yaml.safe_dump({"task": task, "model": "tiny", "limit": 2, "recipes": [recipe]}))
     with monkeypatch.context() as patch:
         wrong = parity.ParityCheck(check="merged", ok=False, detail="made up")
-        patch.setattr(parity, "check_merged", lambda model, ids: wrong)
+        patch.setattr(parity, "check_merged", lambda model, ids, computed: wrong)
         first = run(plan(experiment.from_file(file)), tmp_path / "results", progress=Progress())
     (folder,) = first.folders
     assert (

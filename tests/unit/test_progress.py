@@ -15,6 +15,7 @@ from harness.results.records.run import RunRecord
 from harness.runner import progress, progress_choice
 from harness.runner.live_table import LiveProgress
 from harness.runner.progress import PlainProgress, Progress, Several
+from harness.runner.time_left import TimeLeft
 
 RECORD = RunRecord.of({
     "status": "done", "seconds": 12.0, "task": {"primary": "exact"},
@@ -75,6 +76,17 @@ def test_live_table_says_state_progress_rate_time_left_and_dev_score(clock: Simp
     assert "failed: ValueError: no" in drawn(live)
 
 
+def test_the_bar_over_all_runs_keeps_to_its_line_and_waits_for_the_runs(clock: SimpleNamespace) -> None:
+    live, one = LiveProgress(), cell("a")
+    assert drawn(live) == ""
+    one.recipe = SimpleNamespace(name="a", weights=())
+    live.plan([one])
+    live.answering(one, done=0, total=8)
+    clock.at += 2
+    live.answered(one)
+    assert drawn(live).splitlines()[0].endswith(" 12% · 14 s left")
+
+
 @pytest.mark.parametrize(
     ("seconds", "message"),
     [(0.4, "0 s left"), (99, "99 s left"), (180, "3 min left"), (7200, "2.0 h left")],
@@ -106,6 +118,45 @@ def test_logs_get_plain_lines_on_stderr(clock: SimpleNamespace, capsys: pytest.C
         "answered 2/8",
         "exact 0.750 (n=8) · valid 100% · already done",
     ]
+
+
+def test_a_log_counts_the_answers_of_runs_side_by_side_apart(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, one, other = PlainProgress(), cell(), cell("zero_shot")
+    plain.answering(one, done=0, total=8)
+    plain.answering(other, done=5, total=20)
+    for _ in range(3):
+        plain.answered(one)
+    clock.at += 11
+    plain.answered(other)
+    clock.at += 11
+    plain.answered(one)
+    assert capsys.readouterr().err.splitlines()[2:] == [
+        "task-zero_shot: answered 6/20",
+        "task-lora: answered 4/8",
+    ]
+
+
+def test_the_time_left_is_of_as_many_runs_side_by_side_as_are_at_work(clock: SimpleNamespace) -> None:
+    left, cells = TimeLeft(), [cell(name) for name in ("a", "b", "c")]
+    for one in cells:
+        one.recipe = SimpleNamespace(name=one.recipe.name, weights=())
+    left.plan(cells)
+    assert left.seconds is None
+    left.state(cells[0], "starting")
+    left.answering(cells[0], done=0, total=8)
+    clock.at += 2
+    left.answered(cells[0])
+    assert left.seconds == 7 * 2 + 8 * 2 + 8 * 2  # one process: one after another
+    left.state(cells[1], "starting")
+    assert left.seconds == (7 * 2 + 8 * 2 + 8 * 2) / 2
+    left.finished(cells[0])
+    left.state(cells[2], "starting")
+    left.answering(cells[2], done=6, total=8)
+    assert left.seconds == 16  # the longest of them cannot be divided
+    left.state(cells[1], "waiting")
+    assert left.seconds == 16 + 4
 
 
 def test_what_is_chosen_fits_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,7 @@ class Schedule:
             seconds = (time.monotonic() - clock) / len(rows)
             for row in rows:
                 row.seconds += seconds
+                row.first_token = row.seconds if row.first_token is None else row.first_token
             done = [row for row in rows if row.reason is not None]
             self._release(done)
         return done

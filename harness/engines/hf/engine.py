@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -17,6 +18,7 @@ from harness.engines.hf.constrain import Constrainer
 from harness.engines.hf.loglikelihood import score
 from harness.engines.hf.padded_backend import PaddedBackend
 from harness.engines.hf.pass_budget import PassBudget
+from harness.engines.hf.prefix_memory import PrefixMemory
 from harness.engines.hf.prefix_sharing_check import supports
 from harness.engines.hf.prefix_tree import plan
 from harness.engines.hf.sequence import DecodingSequence
@@ -26,6 +28,7 @@ from harness.models.architecture import base_of
 from harness.models.attention import has_windows
 from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.folded import NOTHING_FOLDED, FoldedLayers, fold_copies
+from harness.models.number_format import is_float32
 from harness.models.rotary import switching_length
 
 Side = Literal["short", "long", "across"]
@@ -45,7 +48,8 @@ class HfEngine:
     """`core.protocols.Engine` over a loaded model.
 
     `batch_size` bounds the rows computed at once (None: as memory allows) and afterwards holds the number
-    used. If memory runs out, first the tokens of a pass are halved, then the rows; both are kept.
+    used. If memory runs out, first the tokens of a pass are halved, then the rows; both are kept. `prefixes` is what
+    other engines over the same weights have computed of the same prompts' beginnings.
     """
 
     name = "hf"
@@ -55,15 +59,22 @@ class HfEngine:
     """Whether answers on a GPU are computed with adapters folded into copies of their layers; scores never are."""
     notes: tuple[str, ...] = ()
 
-    def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
+    def __init__(
+        self, model: LanguageModel, batch_size: int | None = None, prefixes: PrefixMemory | None = None
+    ) -> None:
         self.model = model
         self.context = model.context
         self.batch_size = batch_size
         self._most = batch_size
+        self._prefixes = prefixes
 
     @property
     def uncached(self) -> Engine:
-        return self
+        if self._prefixes is None:
+            return self
+        other = copy.copy(self)
+        other._prefixes = None
+        return other
 
     def count(self, request: Request) -> int:
         return len(self._ids(request))
@@ -195,6 +206,8 @@ class HfEngine:
                 self._setting(_WORTH_SHARING),
                 self._setting(_WORTH_READING_ONCE),
             )
+            if self._prefixes is not None:
+                self._prefixes.recall(tree.roots, bitwise=not is_float32(self.model.network))
             for rank, i in enumerate(tree.order):
                 leaf = tree.leaf[i]
                 rows[i].node, rows[i].rank = leaf, rank
@@ -212,7 +225,9 @@ class HfEngine:
     def _backend(self) -> Callable[[int, Sequence[DecodingSequence]], Backend]:
         network, budget = self.model.network, self._budget
         if self.shares:
-            return lambda capacity, waiting: SharedBackend(network, capacity, _room(waiting), budget)
+            return lambda capacity, waiting: SharedBackend(
+                network, capacity, _room(waiting), budget, self._prefixes
+            )
         return lambda *_: PaddedBackend(network)
 
     def _one_sided(self, *_: object) -> Backend:
@@ -230,7 +245,10 @@ class HfEngine:
     @cached_property
     def shares(self) -> bool:
         """Whether shared prefixes are computed once; False if the network does not allow it."""
-        return supports(self.model.network)
+        memory = self._prefixes or PrefixMemory()
+        if memory.shares is None:
+            memory.shares = supports(self.model.network)
+        return memory.shares
 
     @cached_property
     def _constrainer(self) -> Constrainer:

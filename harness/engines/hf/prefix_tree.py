@@ -26,6 +26,7 @@ class Node:
     hold one tensor [key-value heads, tokens, head size] by layer once they are computed. While rows are
     decoded, the keys of a node `in_place` are read once for all rows below it, and those of another from
     a copy in each row's own room: a product of its own for every node costs more than to read a few copies.
+    `begun` is a computed node that this one begins with: only the rest is left to compute.
     """
 
     tokens: tuple[int, ...]
@@ -34,6 +35,7 @@ class Node:
     rows: int
     waiting: int = 0
     in_place: bool = True
+    begun: Node | None = None
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
 
@@ -57,6 +59,12 @@ class Node:
     def copied_part(self) -> list[Node]:
         """The nodes below that one, from the top down."""
         return [node for node in self.chain() if not node.in_place]
+
+    def rest(self) -> Piece:
+        """What is to be computed of it."""
+        if self.begun is None:
+            return Piece(self.tokens, self.start, self.parent)
+        return Piece(self.tokens[len(self.begun.tokens) :], self.begun.end, self.begun)
 
     def release(self) -> None:
         """One sequence is done: stretches that no other still needs are freed, up to the root."""
@@ -82,6 +90,11 @@ class PrefixPlan:
 
     leaf: tuple[Node | None, ...]
     order: tuple[int, ...]
+
+    @property
+    def roots(self) -> tuple[Node, ...]:
+        """The nodes without one above them."""
+        return tuple(dict.fromkeys(node.chain()[0] for node in self.leaf if node is not None))
 
 
 def plan(

@@ -39,6 +39,8 @@ class DecodingSequence:
     matcher: LLMatcher | None = None
     generated_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
+    first_token: float | None = None
+    """Seconds until the first token."""
     reason: Literal["stop", "length", "error"] | None = None
     error: str | None = None
 
@@ -88,6 +90,7 @@ class DecodingSequence:
             tokens_out=len(self.generated_ids),
             finish_reason=self.reason or "length",
             seconds=self.seconds,
+            first_token=self.first_token,
             token_ids=tuple(self.generated_ids),
             prompt=self.chat.show(self.prompt),
             error=self.error,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,23 +13,35 @@ from harness.engines.hf.forward_pass import forward
 from harness.engines.hf.kv_cache import Store
 from harness.engines.hf.pass_budget import PassBudget, batches
 from harness.engines.hf.prefill import Prefill, Sink
-from harness.engines.hf.prefix_tree import Node, Piece
+from harness.engines.hf.prefix_memory import PrefixMemory
+from harness.engines.hf.prefix_tree import Node
 from harness.engines.hf.sequence import DecodingSequence
 
 
 class SharedBackend:
-    """Room for `rows` active rows of `length` own tokens; a pass takes what `budget` says."""
+    """Room for `rows` active rows of `length` own tokens; a pass takes what `budget` says, and `prefixes` remembers
+    what it computes of whole beginnings."""
 
     refills = True
 
-    def __init__(self, network: Network, rows: int, length: int, budget: PassBudget) -> None:
+    def __init__(
+        self,
+        network: Network,
+        rows: int,
+        length: int,
+        budget: PassBudget,
+        prefixes: PrefixMemory | None = None,
+    ) -> None:
         self.network, self.device, self.budget = network, network.device, budget
+        self.prefixes = prefixes
         self.room = Store(rows, length)
         self.active: list[DecodingSequence] = []
 
     def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
         """Compute the own tokens of new rows; logits [rows, vocabulary] of what comes next."""
         compute_nodes(self.network, [row.node for row in rows], self.budget)
+        if self.prefixes is not None:
+            self.prefixes.keep(dict.fromkeys(row.node.chain()[0] for row in rows if row.node is not None))
         logits = []
         tails = [row.tail() for row in rows]
         for batch in batches([len(tail.tokens) for tail in tails], self.budget.tokens):
@@ -82,15 +94,16 @@ def compute_nodes(network: Network, leaves: Sequence[Node | None], budget: PassB
     for level in range(max(map(len, chains), default=0)):
         wanted = dict.fromkeys(chain[level] for chain in chains if len(chain) > level)
         nodes = [node for node in wanted if not node.keys]
-        for batch in batches([len(node.tokens) for node in nodes], budget.tokens):
-            budget.begin([len(nodes[i].tokens) for i in batch])
+        lengths = [len(node.rest().tokens) for node in nodes]
+        for batch in batches(lengths, budget.tokens):
+            budget.begin([lengths[i] for i in batch])
             _compute(network, [nodes[i] for i in batch])
 
 
 def _compute(network: Network, nodes: Sequence[Node]) -> None:
     keys: list[dict[int, Tensor]] = [{} for _ in nodes]
     values: list[dict[int, Tensor]] = [{} for _ in nodes]
-    run = Prefill([Piece(node.tokens, node.start, node.parent) for node in nodes], network.device)
+    run = Prefill([node.rest() for node in nodes], network.device)
 
     def sink(layer: int, key: Tensor, value: Tensor) -> None:
         for i, (end, length) in enumerate(zip(run.ends, run.lengths, strict=True)):
@@ -101,4 +114,14 @@ def _compute(network: Network, nodes: Sequence[Node]) -> None:
     forward(network, run, torch.tensor([len(run.ids) - 1], device=network.device))
     # Only now: a pass that ran out of memory halfway must leave no half-computed node.
     for node, key, value in zip(nodes, keys, values, strict=True):
-        node.keys, node.values = key, value
+        node.keys, node.values = (
+            (key, value)
+            if node.begun is None
+            else (_joined(node.begun.keys, key), _joined(node.begun.values, value))
+        )
+        node.begun = None
+
+
+def _joined(first: Mapping[int, Tensor], rest: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """[heads, tokens, size] of every layer, one after the other."""
+    return {layer: torch.cat([first[layer], states], 1) for layer, states in rest.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.report.html.page import visible
+from harness.report.live.score_so_far import score_of
 from harness.results.folder import RunFolder
 
 SHOWN = 8
@@ -77,14 +78,12 @@ def _last_lines(run: RunFolder) -> list[bytes]:
 def _answer(name: str, line: bytes, primary: str) -> Answer | None:
     try:
         row = json.loads(line)
-        scores = {score["scorer"]: score.get("value") for score in row.get("scores") or ()}
-        value = scores.get(primary)
         return Answer(
             name=name,
             example=_short(row.get("sample_id")),
             output=_short(row.get("output")),
             target=_short(row.get("target")),
-            score=float(value) if isinstance(value, int | float) else None,
+            score=score_of(row, primary),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -15,9 +15,10 @@ from harness.report import build
 from harness.report.data import load, with_verdicts
 from harness.report.html.page import visible
 from harness.report.live import tail
+from harness.report.live.score_so_far import ScoreSoFar
 from harness.report.live.tail import Answer, Curve
 from harness.results import live, run_scores
-from harness.results.folder import ResultsFolder
+from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.live import LiveRun
 from harness.runner.states import ENDED, in_words
 
@@ -52,7 +53,8 @@ class VerdictSoFar:
 
 @dataclass(frozen=True, kw_only=True)
 class CellShown:
-    """A cell in words. `since` is when its state began, in seconds since the epoch; None if it is not at work."""
+    """A cell in words. `since` is when its state began, in seconds since the epoch; None if it is not at work.
+    `so_far` is the score of the answers so far; empty once the cell has ended."""
 
     id: str
     name: str
@@ -64,6 +66,7 @@ class CellShown:
     active: bool
     over: bool
     since: float | None = None
+    so_far: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,7 @@ class Watch:
     _took: float = 0.0
     _known: tuple[object, ...] = ()
     _verdicts: tuple[VerdictSoFar, ...] = ()
+    _scores: dict[str, ScoreSoFar] = field(default_factory=dict)
     _closed: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -147,13 +151,20 @@ class Watch:
             name=visible(run.name),
             state=_state(run),
             seconds_left=run.seconds_left if run.at_work else None,
-            cells=tuple(_shown(cell, run) for cell in run.cells),
+            cells=tuple(_shown(cell, run, self._so_far(cell, folders[cell.id])) for cell in run.cells),
             curves=tuple(curve for name, folder in begun if (curve := tail.curve(name, folder)) is not None),
             answers=tail.latest(begun),
             verdicts=self._verdicts,
             report=self._report,
             final=_final(run) is not None,
         )
+
+    def _so_far(self, cell: live.LiveCell, folder: RunFolder) -> str:
+        """The score of a cell that is not over yet."""
+        if cell.state in ENDED or not cell.done:
+            self._scores.pop(cell.id, None)
+            return ""
+        return self._scores.setdefault(cell.id, ScoreSoFar(folder)).words()
 
     def _rebuild(self, run: LiveRun) -> None:
         """The verdict and the report over the finished runs, if these have changed."""
@@ -203,7 +214,7 @@ def _name(cell: live.LiveCell) -> str:
     return visible(f"{cell.recipe}{labels}{seed}")
 
 
-def _shown(cell: live.LiveCell, run: LiveRun) -> CellShown:
+def _shown(cell: live.LiveCell, run: LiveRun, so_far: str) -> CellShown:
     over = cell.state in ENDED
     interrupted = not over and not run.at_work and (cell.state != "waiting" or cell.done > 0)
     active = run.at_work and not over and cell.state != "waiting"
@@ -218,6 +229,7 @@ def _shown(cell: live.LiveCell, run: LiveRun) -> CellShown:
         active=active,
         over=over or not run.at_work,
         since=cell.since if active else None,
+        so_far=so_far,
     )
 
 

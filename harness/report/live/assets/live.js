@@ -48,7 +48,7 @@
       row.append(el("td", cell.name), state, el("td", `${cell.done} of ${cell.total}`));
       const training = el("td");
       if (cell.training !== null) training.append(bar(cell.training, `training of ${cell.name}`));
-      row.append(training, el("td", cell.result));
+      row.append(training, el("td", cell.result || cell.so_far));
       const last = el("td");
       if (!cell.over) {
         const button = el("button", "Skip", { type: "button", "aria-label": `Skip ${cell.name}` });
@@ -59,6 +59,7 @@
       return row;
     });
     $("cells").tBodies[0].replaceChildren(...rows);
+    $("so-far").hidden = !data.cells.some((cell) => cell.so_far && !cell.result);
     ages();
     const share = data.cells.map((cell) => {
       if (cell.result) return 1;
