@@ -74,15 +74,15 @@ def require_own_namespaces(tree: nodes.Template, namespaces: set[str]) -> None:
         if is_call(node.node, "namespace")
         for name in targets(node.target)
     }
-    otherwise = {
-        name
-        for node in tree.find_all((nodes.Assign, nodes.For))
-        if not (
-            isinstance(node, nodes.Assign)
-            and (isinstance(node.target, nodes.NSRef) or is_call(node.node, "namespace"))
-        )
-        for name in targets(node.target)
-    }
+    elsewhere = [
+        *(node.target for node in tree.find_all(nodes.For)),
+        *(
+            node.target
+            for node in tree.find_all(nodes.Assign)
+            if not (isinstance(node.target, nodes.NSRef) or is_call(node.node, "namespace"))
+        ),
+    ]
+    otherwise = {name for target in elsewhere for name in targets(target)}
     calls = sum(is_call(call, "namespace") for call in tree.find_all(nodes.Call))
     direct = sum(is_call(node.node, "namespace") for node in tree.find_all(nodes.Assign))
     aliased = (made | namespaces) & {*plain_uses(tree), *otherwise, *_parameters(tree)}

@@ -85,8 +85,9 @@ class Values:
             )
         if isinstance(node, nodes.Name):
             return self.scope.get(node.name) == "text" and not self._is_assigned(node.name)
-        is_part = isinstance(node, nodes.Getattr | nodes.Getitem)
-        return is_part and _field(node) in _OF_A_MESSAGE and self._is_surely_message(node.node)
+        if not isinstance(node, nodes.Getattr | nodes.Getitem):
+            return False
+        return _field(node) in _OF_A_MESSAGE and self._is_surely_message(node.node)
 
     def is_absent(self, node: nodes.Node) -> bool:
         """Whether a value is a field that no message has, such as its tool calls."""
@@ -122,8 +123,9 @@ class Values:
         return bool(lists) and all(map(self.is_messages, lists))
 
     def _is_surely_message(self, node: nodes.Node) -> bool:
-        is_name = isinstance(node, nodes.Name) and not self._is_assigned(node.name)
-        return is_name and self.scope.get(node.name) == "message"
+        if not isinstance(node, nodes.Name) or self._is_assigned(node.name):
+            return False
+        return self.scope.get(node.name) == "message"
 
     def _is_assigned(self, name: str) -> bool:
         return any(known == name for known, _ in self._assigned)

@@ -246,10 +246,12 @@ class Kernels(TorchDispatchMode):
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
             operands = [tensor for tensor in _tensors(args, kwargs) if tensor.numel()]
-            places = [_location(tensor) for tensor in operands]
-            gpu = next((place for place in places if place is not None and place.type == "cuda"), None)
+            locations = [_location(tensor) for tensor in operands]
+            gpu = next(
+                (location for location in locations if location is not None and location.type == "cuda"), None
+            )
             if gpu is not None:
-                self._refuse(func, args, operands, places)
+                self._refuse(func, args, operands, locations)
             result = (func if gpu is None else _KERNELS.get(func, func))(*args, **kwargs)
             made = _tensors(result)
             if gpu is not None:
@@ -261,7 +263,7 @@ class Kernels(TorchDispatchMode):
             return result
 
     def _refuse(
-        self, func: Any, args: Any, operands: list[Tensor], places: list[torch.device | None]
+        self, func: Any, args: Any, operands: list[Tensor], locations: list[torch.device | None]
     ) -> None:
         if func in _PRODUCTS:
             left, right = (args[i] for i in _PRODUCTS[func])
@@ -271,16 +273,16 @@ class Kernels(TorchDispatchMode):
                 )
         if func in _TWO_DEVICES:
             return
-        different = set(places) - {None}
+        different = set(locations) - {None}
         if len(different) < 2:
             return
-        devices = sorted(str(place) for place in different if place != CPU)
+        devices = sorted(str(location) for location in different if location != CPU)
         if len(devices) > 1:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
                 f"(in {func})"
             )
-        hosts = [tensor for tensor, place in zip(operands, places, strict=True) if place == CPU]
+        hosts = [tensor for tensor, location in zip(operands, locations, strict=True) if location == CPU]
         if func in _BY_INDEX:
             values = [value for value in args[2:3] if isinstance(value, Tensor) and value.dim()]
             if _on_gpu(args[0]) and not any(device_of(value) == CPU for value in values):

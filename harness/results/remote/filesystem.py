@@ -185,7 +185,7 @@ def _counter(limit: int, shown: str) -> type[Callback]:
     """What fsspec calls with the bytes of each piece that it has written; it stops a file that is too large."""
     from fsspec.callbacks import Callback
 
-    class Counter(Callback):
+    class Counter(Callback):  # type: ignore[misc]  # fsspec has no types
         def call(self, *_: object, **__: object) -> None:
             if self.value > limit:
                 raise ConfigError(f"larger than {in_words(limit)}", file=shown)
