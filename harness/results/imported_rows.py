@@ -144,10 +144,10 @@ class RowWriter:
     def add(self, name: str, sample: ForeignSample) -> None:
         """Append a sample under the name of its example."""
         prompt, answer, error = sample.prompt, sample.answer, sample.error
-        plain = prompt is not None and sample.input is None and not sample.conditions
+        bare = sample.input is None and not sample.conditions
         row = _Row(
             sample_id=name,
-            input=_Prompt(prompt) if plain else _shown(sample),
+            input=_Prompt(prompt) if prompt is not None and bare else _shown(sample),
             target=sample.target,
             output=answer,
             finish_reason="stop",
