@@ -161,8 +161,8 @@ def test_usage_that_is_no_count_is_estimated(bad: Any) -> None:
 @pytest.mark.parametrize("content", [None, ""])
 def test_what_a_server_says_beside_an_answer_is_bounded(content: str | None) -> None:
     long = ["x" * 100_000]
-    said = completion(content, tool_calls=[{"a": 1}], finish=long)  # type: ignore[arg-type]
-    with serving(lambda body: (200, said | {"model": "m" * 100_000})) as spec:
+    reply = completion(content, tool_calls=[{"a": 1}], finish=long)  # type: ignore[arg-type]
+    with serving(lambda body: (200, reply | {"model": "m" * 100_000})) as spec:
         (answer,) = ask(spec)
     assert len(str(answer.error)) < 1000
     with serving(lambda body: (200, completion("x") | {"model": "m" * 100_000})) as spec:

@@ -68,7 +68,8 @@ def _remedy(mode: str, summary: RecipeSummary, triage: Triage | None) -> str:
     """What fixes a failure, without what the triage rules out."""
     if mode == "wrong_value" and summary.family == "finetune" and ruled_out(triage, "lora"):
         return "labeled examples do not hold the facts that it lacks"
-    remedy = _REMEDIES.get(mode, (_READ, _READ))[trained(summary.cost)]
+    untrained, learned = _REMEDIES.get(mode, (_READ, _READ))
+    remedy: str | Mapping[str, str] = learned if trained(summary.cost) else untrained
     if isinstance(remedy, str):
         return remedy
     return "; ".join(words for recipe, words in remedy.items() if not ruled_out(triage, recipe)) or _READ
