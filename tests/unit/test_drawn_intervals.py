@@ -152,7 +152,7 @@ def test_the_report_draws_what_decided_and_stars_what_another_training_may_move(
     for section in (matrix, differences):
         info = section.collect(changed)
         assert info is not None
-        sections[section.TITLE] = section.render(info)  # type: ignore[arg-type]
+        sections[section.TITLE] = section.render(info)
     for pair in decision.comparisons:
         star = "*" if pair is barely else ""
         ends = f"[{formatting.signed(pair.low)}, {formatting.signed(pair.high)}]{star}"
