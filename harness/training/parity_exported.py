@@ -223,7 +223,8 @@ def _compared(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            release()
+        finally:
+            release()  # A network's parts refer to each other: it would stand beside the next check's.
     return None
 
 
