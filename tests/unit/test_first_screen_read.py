@@ -134,7 +134,7 @@ def test_the_screen_ends_with_one_command_that_runs_and_why(
 def test_every_bracket_is_explained_and_what_is_open_says_what_to_use_meanwhile(name: str) -> None:
     verdict = decided(name)
     text = " ".join(screen(verdict))
-    assert "Brackets show where the value would lie" in text
+    assert "Brackets show the range in which the value would lie" in text
     assert "A point is a hundredth of the score." in text
     if verdict.kind in ("inconclusive", "no_difference") and verdict.recommended is not None:
         assert f"Use {verdict.recommended} for now." in text or f"{verdict.recommended}, for now." in text
