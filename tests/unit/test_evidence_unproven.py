@@ -100,10 +100,14 @@ def test_no_recipe_is_best_where_all_score_nothing() -> None:
     assert _difference(decision, other).startswith("+0.000 [")
 
 
-@pytest.mark.parametrize("value", [-0.0, -0.0001, -1e-17])
+@pytest.mark.parametrize("value", [-0.0, -0.000001, -1e-17])
 def test_nothing_is_minus_nothing(value: float) -> None:
     text = (formatting.signed_decimal(value), formatting.decimal(value), formatting.signed(value))
     assert text == ("+0.000", "0.000", "+0.0")
+
+
+def test_what_excludes_nothing_is_not_rounded_to_it() -> None:
+    assert (formatting.signed_decimal(-0.0001), formatting.signed(-0.0001)) == ("-0.0001", "-0.01")
 
 
 @pytest.mark.parametrize("model", ["tiny", "tiny:gpt2", "tiny ·ab12"])
