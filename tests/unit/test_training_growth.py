@@ -112,8 +112,8 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
     counts: list[list[str]] = []
     real = engine_for.local
 
-    def counting(of: LanguageModel) -> Any:
-        engine = real(of)
+    def counting(of: LanguageModel, **settings: Any) -> Any:
+        engine = real(of, **settings)
         generate = engine.generate
 
         def counted(requests: Any) -> Any:
