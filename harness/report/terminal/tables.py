@@ -33,8 +33,10 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def _csv_cell(value: object) -> object:
-    """Masked before it is written: the quote marks of CSV would hide a key that holds one."""
-    return value if value is None or isinstance(value, int | float) else cell_text(masked(str(value)))
+    """A cell as a terminal or a CI log may show it; masked before CSV's quote marks hide a key that holds one."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return cell_text(visible(masked(str(value))))
 
 
 def print_table(
