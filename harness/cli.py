@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import logging
@@ -11,8 +12,10 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -85,7 +88,44 @@ def register() -> None:
 
 
 def main() -> None:
-    """Run the command line; deliberate errors become one line and their exit code, all others one line and 3."""
+    """Run the command line; deliberate errors become one line and their exit code, all others one line and 3.
+
+    What stdout refuses, such as a full disk behind `>`, is one line and exit code 2, too.
+    """
+    with _open_streams():
+        try:
+            code = _exit_code()
+            sys.stdout.flush()
+        except BrokenPipeError:
+            code = 0
+            _discard_stdout()
+        except OSError as error:
+            code = ConfigError.exit_code
+            _discard_stdout()
+            say(f"error: stdout cannot be written: {error.strerror} — write it elsewhere", error=True)
+        sys.exit(code)
+
+
+@contextlib.contextmanager
+def _open_streams() -> Iterator[None]:
+    """A stream that the shell closed (`>&-`) is one that writes nowhere."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        yield
+
+
+def _discard_stdout() -> None:
+    """Python writes what is left at its end, and would fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exit_code() -> int | str | None:
+    """Run the command line.
+
+    Raises:
+        OSError: stdout cannot be written.
+    """
     logging.basicConfig(
         level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", handlers=[notices.Screen()]
     )
@@ -99,36 +139,49 @@ def main() -> None:
         # An upload fails when the command has printed its object.
         if not isinstance(error, RemoteError):
             _print_json(str(error), error.exit_code)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except SystemExit as stopped:
         # What Typer could not parse is the error in whose handling it exits.
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
             _print_json(message(), stopped.code)
         if stopped.code == INTERRUPTED:
             say("stopped; nothing is lost: run the same command to resume", error=True)
-        raise
+        return stopped.code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        raise
     except OSError as error:
+        if _is_of_stdout(error):
+            raise
         if error.errno not in OF_THE_DISK or error.filename is None:
-            _exit_unforeseen(error)
+            return _unforeseen(error)
         line = f"{error.filename}: {error.strerror} — {OF_THE_DISK[error.errno]}"
         say(f"error: {line}", error=True)
         _print_json(line, ConfigError.exit_code)
-        sys.exit(ConfigError.exit_code)
+        return ConfigError.exit_code
     except BaseException as error:
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
-        _exit_unforeseen(error)
+        return _unforeseen(error)
+    return 0
 
 
-def _exit_unforeseen(error: BaseException) -> NoReturn:
+def _is_of_stdout(error: OSError) -> bool:
+    """Whether stdout refuses what is written, too: such an error names no file."""
+    if error.filename is not None:
+        return False
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        return again.errno == error.errno
+    return False
+
+
+def _unforeseen(error: BaseException) -> int:
     """Exit 1 means "regression" and nothing else, and it is what Python would exit with here."""
     line = unforeseen(error)
     say(line, error=True)
     _print_json(line.removeprefix("error: "), HarnessError.exit_code)
-    sys.exit(HarnessError.exit_code)
+    return HarnessError.exit_code
 
 
 def _print_json(message: str, code: object) -> None:

@@ -6,15 +6,13 @@ Everything that writes text for later (records, reports, logs, tracebacks, the r
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from urllib.parse import quote, quote_plus
 
 from harness.core.errors import ConfigError
+from harness.core.secret_forms import base64_of, longest_plain, pattern_of
 
 HIDDEN = "***"
 KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
@@ -64,19 +62,20 @@ def api_key() -> str:
 
 
 def masked(text: str) -> str:
-    """`text` without the secrets in the environment of this process, in whatever form: as they are, as Python, JSON
-    or a URL writes them, or in base64."""
-    pattern = _forms(_values())
-    return text if pattern is None else pattern.sub(HIDDEN, text)
+    """`text` without the secrets in the environment of this process, in whatever form: as they are, as Python, JSON,
+    HTML or a URL writes them, or in base64."""
+    values = _values()
+    pattern = _forms(values)
+    if pattern is None or not any(mark in text for mark in _marks(values)):
+        return text
+    return pattern.sub(HIDDEN, text)
 
 
 def masked_json(lines: bytes) -> bytes:
-    """`masked` for many lines of JSON at once: they are searched as bytes, and changed only where a secret is."""
-    values = _values()
-    pattern = _forms(values)
-    if pattern is None or not any(form in lines for form in _byte_forms(values)):
+    """`masked` for many lines of JSON at once: they are searched as bytes, and read only where a secret may be."""
+    if not any(mark.encode() in lines for mark in _marks(_values())):
         return lines
-    return pattern.sub(HIDDEN, lines.decode("utf-8")).encode("utf-8")
+    return masked(lines.decode("utf-8")).encode("utf-8")
 
 
 def hidden(text: str) -> str:
@@ -112,30 +111,31 @@ def _values() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _byte_forms(values: tuple[str, ...]) -> tuple[bytes, ...]:
-    """Every form of every value, the longest first."""
-    forms = {form for value in values for form in _forms_of(value) if len(form) >= SHORTEST}
-    return tuple(form.encode("utf-8", "surrogatepass") for form in sorted(forms, key=len, reverse=True))
+def _forms(values: tuple[str, ...]) -> re.Pattern[str] | None:
+    """One pattern for all forms of all values, the longest value first."""
+    secrets = _searched_for(values)
+    patterns = [*map(pattern_of, secrets), *map(re.escape, _encoded(secrets))]
+    return re.compile("|".join(patterns)) if patterns else None
 
 
 @lru_cache(maxsize=4)
-def _forms(values: tuple[str, ...]) -> re.Pattern[str] | None:
-    """One pattern for all forms."""
-    forms = [form.decode("utf-8", "surrogatepass") for form in _byte_forms(values)]
-    return re.compile("|".join(map(re.escape, forms))) if forms else None
+def _marks(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Texts one of which every form holds: what is found at once tells whether a search is worth its time."""
+    secrets = _searched_for(values)
+    marks = {longest_plain(secret) for secret in secrets} | set(_encoded(secrets))
+    return tuple(sorted(marks))
 
 
-def _forms_of(value: str) -> Iterator[str]:
-    secret = value.strip()
-    if len(secret) < SHORTEST or secret.isalpha():
-        return  # a word, such as `placeholder`, which answers may hold
-    yield from (value, secret, repr(secret)[1:-1], repr(secret.encode())[2:-1])
-    yield from (json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret), quote(secret))
-    raw = secret.encode("utf-8", "surrogatepass")
-    for before in range(3):  # base64 depends on how many bytes come before it
-        start, end = (0, 2, 3)[before], (before + len(raw)) * 8 // 6
-        for altchars in (b"+/", b"-_"):
-            yield base64.b64encode(b"\0" * before + raw, altchars).decode()[start:end]
+def _searched_for(values: tuple[str, ...]) -> list[str]:
+    stripped = {value.strip() for value in values}
+    # A word, such as `placeholder`, may stand in answers.
+    secrets = {value for value in stripped if len(value) >= SHORTEST and not value.isalpha()}
+    return sorted(secrets, key=lambda secret: (-len(secret), secret))
+
+
+def _encoded(secrets: Sequence[str]) -> list[str]:
+    texts = {text for secret in secrets for text in base64_of(secret) if len(text) >= SHORTEST}
+    return sorted(texts, key=lambda text: (-len(text), text))
 
 
 def refuse_in_model(spec: str) -> None:

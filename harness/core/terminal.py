@@ -22,13 +22,19 @@ if TYPE_CHECKING:
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print one line; line breaks in it are shown as `\\n`. In a log of both streams, lines keep their order."""
-    if error:
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # a reader that is gone is reported by the code that prints to it
-            sys.stdout.flush()
-    print(one_line(masked(text)), file=sys.stderr if error else sys.stdout, flush=error)
+    """Print one line; line breaks in it are shown as `\\n`. In a log of both streams, lines keep their order.
+
+    A note that stderr refuses is dropped: it ends no command.
+    """
+    line = one_line(masked(text))
+    if not error:
+        print(line)
+        return
+    # A reader of stdout that is gone is reported by the code that prints to it.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def say_lines(text: str) -> None:
@@ -44,7 +50,7 @@ def say_json(value: object) -> None:
 
 
 def console(**options: bool | int | None) -> Console:
-    """A Rich console that does not read text as markup or emoji, and shows control characters."""
+    """A Rich console that does not read text as markup or emoji, shows control characters, and masks keys."""
     settings = {"markup": False, "emoji": False, "highlight": False, **options}
     return _console_class()(**settings)  # type: ignore[arg-type]
 
@@ -53,11 +59,21 @@ def console(**options: bool | int | None) -> Console:
 def _console_class() -> type[Console]:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
+    from rich.text import Text
+
+    def without_keys(text: Text) -> Text:
+        """Masked as a whole: once it is wrapped, no line holds the whole key."""
+        shown = masked(text.plain)
+        return text if shown == text.plain else Text(shown, text.style, end=text.end)
 
     class Plain(Console):
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterable[Segment]:
+            if isinstance(renderable, str):
+                renderable = self.render_str(renderable)
+            if isinstance(renderable, Text):
+                renderable = without_keys(renderable)
             for segment in super().render(renderable, options):
                 yield segment if segment.control else Segment(visible(segment.text), segment.style)
 

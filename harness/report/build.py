@@ -12,6 +12,7 @@ from markupsafe import Markup
 from harness.core import kinds
 from harness.core.errors import ConfigError
 from harness.core.files import draft
+from harness.core.secrets import masked
 from harness.evidence.verdict_types import Verdict
 from harness.regression.history import Series
 from harness.report import index
@@ -153,9 +154,9 @@ def _is_ours(beside: Path, report: Path) -> bool:
 
 
 def _replace(file: Path, texts: Iterable[str]) -> None:
-    """Write `file` whole or not at all."""
+    """Write `file` whole or not at all, without keys of this process."""
     with draft(file) as part, part.open("w", encoding="utf-8") as stream:
-        stream.writelines(texts)
+        stream.writelines(map(masked, texts))
 
 
 def render(data: ReportData, *, index: str = "", only: Collection[str] = ()) -> str:

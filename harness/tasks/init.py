@@ -169,8 +169,15 @@ def _instructions(
 def _written(task: _Content, folder: Path, activity: Activity) -> _Draft:
     """Write the folder beside its place; nothing is left behind if that fails."""
     activity.now(f"writing {folder}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written: {error.strerror}",
+            file=folder.parent,
+            remedy="name a folder that can be written with --into",
+        ) from None
     try:
         task_writer.files(draft, task.parts, task.answer)
         corpus = task_writer.corpus_key(task.corpus, draft) or task_writer.documents_key(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
 import struct
 import sys
@@ -206,3 +208,59 @@ def test_an_encoding_with_a_nul_in_its_name_is_one_line(tmp_path: Path, suffix: 
     with pytest.raises(ConfigError, match=r"unknown encoding '\\x00'") as raised:
         sources.read(file, "\0")
     assert raised.value.file == file
+
+
+COMMANDS = [
+    ("sql", "SELECT 1 AS a"),
+    ("sql", "SELECT 1 AS a", "--csv"),
+    ("sql", "SELECT 1 AS a", "--json"),
+    ("ls",),
+    ("history",),
+    ("estimate", "13B", "--json"),
+    ("estimate", "13B"),
+    ("ls", "--no-such-option", "--json"),
+    ("show", "nothing", "--json"),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("device", [True, False], ids=["a full device", "closed"])
+def test_a_stdout_that_takes_nothing_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], device: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full if device else None)
+        code = _exit(monkeypatch, *words)
+        if device:  # at its end, Python writes what is left
+            full.flush()
+    lines = errors.getvalue().splitlines()
+    usage = "--no-such-option" in words
+    assert code == 2 if device or usage or "nothing" in words else code == 0
+    assert len(lines) <= 2 or usage
+    assert not device or lines[-1].startswith("error: stdout cannot be written: No space left")
+    assert "raceback" not in errors.getvalue()
+
+
+def test_a_stderr_that_takes_nothing_changes_no_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, expected in ((("show", "nothing"), 2), (("estimate", "13B"), 0)):
+        with contextlib.suppress(OSError), Path("/dev/full").open("w", encoding="utf-8") as full:
+            monkeypatch.setattr(sys, "stderr", full)
+            assert _exit(monkeypatch, *words) == expected
+
+
+def test_a_task_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("q,a\n" + "".join(f"w{i},{'xyz'[i % 3]}\n" for i in range(60)))
+    (tmp_path / "file").touch()
+    (tmp_path / "gone").symlink_to("nothing")
+    for name in ("file", "file/below", "gone", "gone/below"):
+        with pytest.raises(ConfigError, match="--into") as raised:
+            init(str(data), tmp_path / name, Wish(name="t"))
+        assert "cannot be written" in raised.value.message

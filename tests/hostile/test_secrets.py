@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
-from harness.core import secrets
+from harness.core import secrets, terminal
 from harness.core.errors import ConfigError
 from harness.core.files import json_line, write_json, write_text
 from harness.core.values import Message, Request
 from harness.engines.openai import OpenAIEngine
+from harness.report.build import build
+from harness.report.terminal import tables
+from harness.results.folder import ResultsFolder
 from harness.results.remote.filesystem import Remote
 from tests.e2e.server_kit import completion
 from tests.hostile.servers import serving
+from tests.report_data import make, read_samples, rewrite_samples
 
 KEY = "sk-s3cret/S3CRET+s3cret=="
 
@@ -66,6 +75,68 @@ def test_every_form_of_a_key_is_masked(text: str, tmp_path: Path) -> None:
     for written in (json_line({"a": text}), (tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()):
         assert b"s3cret" not in written
         assert secrets.HIDDEN.encode() in written
+
+
+ESCAPES: dict[str, Callable[[str], str]] = {
+    "repr with both quote marks around": lambda key: repr(f"\"'{key}"),
+    "bytes": lambda key: repr(key.encode()),
+    "bytearray": lambda key: repr(bytearray(key.encode())),
+    "a repr in a repr": lambda key: repr(repr(bytearray(key.encode()))),
+    "ascii": ascii,
+    "JSON": json.dumps,
+    "JSON in JSON": lambda key: json.dumps(json.dumps(key)),
+    "JSON with escaped slashes": lambda key: json.dumps(key).replace("/", "\\/"),
+    "JSON for HTML": lambda key: json.dumps(key).replace("+", "\\u002B").replace("'", "\\u0027"),
+    "HTML": html.escape,
+    "HTML with numbers": lambda key: key.encode("ascii", "xmlcharrefreplace").decode(),
+    "URL": quote,
+    "URL in a URL": lambda key: quote(quote(key, safe=""), safe=""),
+    "form": quote_plus,
+}
+
+
+@pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES.keys())
+@pytest.mark.parametrize(
+    "key", [KEY, "sk-it's/s3cret+w0rd==", 'p"ss\\w0rd <s3cret> & größe', "-+/='\"s3cret-"]
+)
+def test_every_escape_of_a_key_is_masked(
+    monkeypatch: pytest.MonkeyPatch, key: str, escape: Callable[[str], str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", key)
+    for text in (escape(key), escape(f"before {key} after")):
+        for shown in (secrets.masked(text), secrets.masked_json(text.encode()).decode()):
+            assert secrets.HIDDEN in shown
+            assert "cret" not in shown
+            assert "w0rd" not in shown
+
+
+def test_what_only_resembles_a_key_stays() -> None:
+    for text in (KEY[:-1], KEY.replace("+", "-"), KEY.upper(), "S3CRET"):
+        assert secrets.masked(text) == text
+
+
+def test_tables_csv_and_reports_hold_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = (KEY, {"a": [KEY]}, f"{'wide ' * 60}{KEY}", f'"{KEY}"', 1.5, None)
+    tables.print_table((KEY, "b", "c", "d", "e", "f"), [cells])
+    tables.print_csv((KEY, "b", "c", "d", "e", "f"), [cells])
+    narrow = terminal.console(width=12)
+    boxed = Table(title=KEY)
+    boxed.add_column(KEY)
+    boxed.add_row(KEY)
+    for part in (KEY, Text(KEY), boxed, Panel(Text(KEY))):
+        narrow.print(part)
+    printed = capsys.readouterr().out
+    assert "s3c" not in printed
+    assert "cret" not in printed
+    assert printed.count(secrets.HIDDEN) >= 13
+    make(tmp_path, examples=2)
+    folders = ResultsFolder(tmp_path).run_folders()
+    rows = [row | {"output": KEY} for row in read_samples(folders[0])]
+    rewrite_samples(folders[0], rows)
+    page = build(
+        tmp_path, tmp_path / "r.html", run_ids=[folder.name for folder in folders], verdicts=[], title=KEY
+    )
+    assert b"s3cret" not in page.read_bytes()
 
 
 @pytest.mark.parametrize("value", ["", "none", "EMPTY", "placeholder"])

@@ -81,6 +81,17 @@ def test_what_is_printed_has_no_power(text: str, capsys: pytest.CaptureFixture[s
         assert text in printed.out
 
 
+@pytest.mark.parametrize("text", HOSTILE)
+def test_printed_csv_has_no_power(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_csv((text, f"a\n{text}"), [(f"first\n{text}\nlast", {"a": text}), (text, [text])])
+    printed = capsys.readouterr().out
+    assert _harmless(printed)
+    columns, *rows = csv.reader(io.StringIO(printed, newline=""))
+    assert len(columns) == 2
+    assert rows[0][0].startswith("first\n")
+    assert rows[0][0].endswith("\nlast")
+
+
 @pytest.mark.parametrize("text", [*HOSTILE, "\ud800", "\x85", "\u2028", "\x7f", "größe ##"])
 def test_printed_json_is_the_same_value_and_has_no_power(
     text: str, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting, terminal
+from harness.core.secrets import masked
 from harness.core.text import cell_text, visible
 from harness.results.run_files import JsonLine
 
@@ -27,8 +28,15 @@ SHOWN = 20
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(cell_text, columns))
-    writer.writerows(map(cell_text, row) for row in rows)
+    writer.writerow(map(_csv_cell, columns))
+    writer.writerows(map(_csv_cell, row) for row in rows)
+
+
+def _csv_cell(value: object) -> object:
+    """A cell as a terminal or a CI log may show it; masked before CSV's quote marks hide a key that holds one."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return cell_text(visible(masked(str(value))))
 
 
 def print_table(
@@ -180,7 +188,7 @@ def _cell(value: object) -> str:
         return f"{value:%Y-%m-%d %H:%M:%S}"
     # A line break inside a cell would start a new table row.
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text.replace("\r", "\\r").replace("\n", "\\n")
+    return masked(text).replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _iso(value: datetime.datetime | None) -> str | None:
