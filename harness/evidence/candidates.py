@@ -11,6 +11,9 @@ from harness.evidence.planning import level_of_each
 from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_types import Comparison, Family, RecipeSummary
 
+FEW_EXAMPLES = 30
+"""A recipe that is right on fewer may well be wrong on one answer in ten: 0.9³⁰ is 0.04."""
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -34,16 +37,17 @@ class Candidates:
 
     def settled(self, recipe: str, others: Sequence[str]) -> bool:
         """Whether `recipe` is shown not to be worse than any of `others`. Nothing beats a recipe that has
-        every answer right, unless the answers come from a few groups."""
+        every answer right, unless the answers are few or come from a few groups."""
         perfect = next(
             summary.mean >= 1.0 and not summary.missing for summary in self.ranked if summary.recipe == recipe
         )
         claims = [self.between(recipe, other) for other in others if other != recipe]
         return all(
-            pair is not None and (pair.outcome in SETTLED or (perfect and not _few_groups(pair)))
+            pair is not None and (pair.outcome in SETTLED or (perfect and not _too_few(pair)))
             for pair in claims
         )
 
 
-def _few_groups(pair: Comparison) -> bool:
-    return pair.groups < min(FEW_GROUPS, pair.n)
+def _too_few(pair: Comparison) -> bool:
+    """Whether "every answer right" may be luck."""
+    return pair.n < FEW_EXAMPLES or pair.groups < min(FEW_GROUPS, pair.n)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from harness.evidence.families import SETTLED
 from harness.evidence.verdict_text import ONLY, count, listed, points
 from harness.evidence.verdict_types import Compared, Verdict
 
@@ -24,7 +25,9 @@ def of_imported(verdict: Verdict) -> Verdict:
         recommended=None if verdict.kind in ("no_difference", "tie") else verdict.recommended,
         next_step="",
         evidence=(),
-        reasons=tuple(reason for reason in verdict.reasons if "cheap" not in reason),
+        reasons=tuple(
+            reason for reason in verdict.reasons if "cheap" not in reason and "expensive" not in reason
+        ),
     )
 
 
@@ -62,8 +65,15 @@ class _Wording:
         return self._word if match[0].islower() else self._word.capitalize()
 
 
+def _shown(verdict: Verdict) -> bool:
+    """Whether each pair of the recommended system is settled: a system with every answer right is recommended for being
+    cheaper, too, and that is not known here."""
+    mine = [pair for pair in verdict.comparisons if verdict.recommended in (pair.recipe, pair.reference)]
+    return all(pair.outcome in SETTLED for pair in mine)
+
+
 def _sentence(verdict: Verdict) -> str:
-    if verdict.kind == "no_difference":
+    if verdict.kind == "no_difference" or (verdict.kind == "tie" and not _shown(verdict)):
         return f"Can't tell: no measurable difference between {listed(verdict.leaders)} on {count(verdict.n, 'example')}."
     if verdict.kind == "tie":
         others = [summary.recipe for summary in verdict.summaries if summary.recipe != verdict.recommended]

@@ -348,6 +348,14 @@ def test_another_scorer_that_does_not_bear_the_headline_out_is_named_under_it() 
     assert not any(note.startswith("Scored by strict") for note in agrees.notes)
 
 
+def test_every_answer_right_of_a_few_settles_nothing() -> None:
+    trained = run("lora", "finetune", np.ones(20))
+    dearer = run("full", "finetune", np.ones(20), cost=Cost(train_seconds=300, trainable_parameters=9_000))
+    decision = verdict(run("zero_shot", "prompt", np.zeros(20)), trained, dearer)
+    assert decision.within is not None
+    assert decision.within.state == "open"
+
+
 def test_a_graded_score_says_what_it_is() -> None:
     values = [1.0] * 10 + [0.6] * 190
     runs = [run("lora", "finetune", values), run("zero_shot", "prompt", np.zeros(N))]
