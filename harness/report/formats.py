@@ -16,7 +16,7 @@ from harness.core.files import draft
 from harness.core.secrets import masked
 from harness.core.text import cell_text
 from harness.evidence.provisional_text import ALONE_LEGEND, starred
-from harness.evidence.verdict_types import RecipeSummary, Verdict
+from harness.evidence.verdict_types import Cost, RecipeSummary, Verdict
 from harness.report.html.page import visible
 from harness.results.run_labels import BESIDE, IMPORTED
 
@@ -137,9 +137,19 @@ def as_csv(verdicts: Sequence[Verdict]) -> str:
         for summary in verdict.summaries:
             plain = summary.to_json()
             against = dict(zip(_AGAINST, _against(verdict, summary), strict=True))
-            row = {**shared, **plain, **asdict(summary.cost), **against}
-            writer.writerow({name: cell_text(value) for name, value in row.items()})
+            row = {**shared, **plain, **_measured_cost(summary), **against}
+            writer.writerow({name: _csv_cell(value) for name, value in row.items()})
     return stream.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """A cell that has no power over the terminal that shows the file, nor over a spreadsheet."""
+    return cell_text(visible(value) if isinstance(value, str) else value)
+
+
+def _measured_cost(summary: RecipeSummary) -> Mapping[str, object]:
+    """Empty if nothing was measured, as of a log that another tool wrote."""
+    return asdict(summary.cost) if summary.cost != Cost() else {}
 
 
 def _against(verdict: Verdict, summary: RecipeSummary) -> tuple[float | None, ...]:
@@ -219,8 +229,10 @@ def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
         else against
         if difference is not None
         else "",
-        formatting.seconds(summary.cost.train_seconds),
-        formatting.seconds(summary.cost.answer_seconds),
+        *(
+            formatting.seconds(value) if summary.cost != Cost() else formatting.NONE
+            for value in (summary.cost.train_seconds, summary.cost.answer_seconds)
+        ),
     ]
 
 

@@ -197,7 +197,7 @@ def run(
 ) -> RunSession:
     """Run every cell, keep DuckDB in step, decide, and write the report; `fresh` runs finished cells again."""
     priced = None if prices is None else load_prices(prices)
-    with working("looking which recipes fit the task and the model"):
+    with working("checking which recipes fit the task and the model"):
         planned = layout(experiment)
     cells = planned.cells
     from harness.report import files

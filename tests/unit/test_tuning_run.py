@@ -197,6 +197,7 @@ def test_a_proposer_that_answers_rubbish_is_refused_before_anything_is_spent(
     ("tune", "message"),
     [
         ("0", "must be above 0"),
+        ("1e400s", "finite"),
         ("2.5", "whole trials"),
         ("many", "no budget"),
         ("3weeks", "unknown unit"),

@@ -108,7 +108,7 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     settle = (
         f"more test examples{groups} are needed"
         if more is None
-        else f"about {more:,} more test examples{groups} would settle it"
+        else f"about {more:,} more test example{'' if more == 1 else 's'}{groups} would settle it"
     )
     reason = f"{reason}; {settle}" if reason else settle
     supposes = () if more is None else (SUPPOSED,)

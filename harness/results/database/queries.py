@@ -82,8 +82,9 @@ def find(store: Store, name: str) -> RunRow:
     if len(exact or rows) == 1:
         return _with_record((exact or rows)[0])
     if rows:
+        more = f" and {len(rows) - 6} more" if len(rows) > 6 else ""
         raise ConfigError(
-            f"'{name}' matches {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6])
+            f"'{name}' matches {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6]) + more
         )
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
     raise ConfigError(f"no run '{name}'", remedy=nearest_run(name, known))

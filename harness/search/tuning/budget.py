@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -87,11 +88,11 @@ def parsed(text: str | int, prices: Prices | None) -> ArmBudget:
     else:
         raise ConfigError(f"--tune {text!r}: unknown unit '{unit}'", remedy=HELP)
     amount *= factor
-    if amount <= 0 or (currency == "trials" and not amount.is_integer()):
-        raise ConfigError(f"--tune {text!r} must be above 0, and whole trials", remedy=HELP)
+    if not 0 < amount < math.inf or (currency == "trials" and not amount.is_integer()):
+        raise ConfigError(f"--tune {text!r} must be above 0 and finite, and whole trials", remedy=HELP)
     if currency == "money" and not (rates.gpu_hour or rates.million_tokens_in or rates.million_tokens_out):
         raise ConfigError(
-            f"--tune {text!r} is a budget of money, which needs prices",
+            f"--tune {text!r} is a budget of money, which needs prices above 0",
             remedy="give --prices FILE with gpu_hour, or million_tokens_in and million_tokens_out",
         )
     return ArmBudget(amount=amount, currency=currency, prices=rates)
