@@ -25,6 +25,7 @@ def ls(
       harness ls --task support_tickets --json
     """
     from harness.report.terminal import tables
+    from harness.results import live
     from harness.results.database import ingest, queries
     from harness.results.database.store import Store
 
@@ -37,4 +38,4 @@ def ls(
     if json:
         say_json({"runs": [tables.run_json(run, scores[run.id]) for run in runs]})
     else:
-        tables.print_runs(runs, scores, task)
+        tables.print_runs(runs, scores, task, live.running(results))

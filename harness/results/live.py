@@ -6,6 +6,7 @@ file, which the worker looks for.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import asdict, dataclass, replace
@@ -128,6 +129,25 @@ def names(results: Path) -> list[str]:
         return []
     files = [path for path in folder(results).glob("*.json") if path.is_file()]
     return [path.stem for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)]
+
+
+def name_beside(results: Path, name: str) -> str:
+    """The name under which a new command reports: with a number behind it while another command of that name is at work,
+    such as one with another model."""
+    names_in_turn = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(candidate for candidate in names_in_turn if not _used_by_another(results, candidate))
+
+
+def _used_by_another(results: Path, name: str) -> bool:
+    run = read(results, name)
+    return run is not None and run.at_work and run.pid != os.getpid()
+
+
+def running(results: Path) -> frozenset[str]:
+    """Ids of the runs that commands on this machine are at work on."""
+    commands = [read(results, name) for name in names(results)]
+    at_work = [command for command in commands if command is not None and command.at_work]
+    return frozenset(cell.id for command in at_work for cell in command.cells if not cell.result)
 
 
 def choose(results: Path, name: str | None) -> str:

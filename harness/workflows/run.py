@@ -102,10 +102,11 @@ def from_options(options: RunOptions) -> RunSession | None:
     with silenced(options.quiet), torchrun.leading(where) as leads:
         if not leads:
             return None
+        page = live.name_beside(options.results_path, chosen.name)
         if options.open:
-            opening.beside(options.results_path, chosen.name)
+            opening.beside(options.results_path, page)
         shown = watched(choose(quiet=options.quiet), trackers, options.results_path)
-        feed = LiveFeed(options.results_path, chosen.name)
+        feed = LiveFeed(options.results_path, page)
         with Several([feed, shown]) as progress:
             tuned = _tuned(chosen, options, progress, where)
             session = run(

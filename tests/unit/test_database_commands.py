@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from harness import cli
+from harness.results import live
+from harness.results.live import LiveCell, LiveRun
 from tests.report_data import make, read_samples, rewrite_samples
 
 
@@ -51,6 +54,26 @@ def test_ls_lists_every_run_of_a_task(harness: Command) -> None:
     assert all(run["metrics"]["token_f1"]["n"] in (19, 20) for run in runs)
     _, plain, _ = harness("ls", "--task", "handbook_qa")
     assert [line.split()[0] for line in plain.splitlines()[1:]] == [run["id"] for run in runs]
+
+
+def test_ls_says_what_is_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path, examples=2, seeds=1)[0]
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"status": "partial"}))
+    listed = Command(tmp_path, monkeypatch, capsys)
+
+    def state() -> str:
+        (line,) = (line for line in listed("ls")[1].splitlines() if line.startswith(folder.name))
+        return line.split()[1]
+
+    assert state() == "partial"
+    cells = (LiveCell(id=folder.name),)
+    live.write(tmp_path, LiveRun(name="task", pid=os.getppid(), cells=cells))
+    assert state() == "running"
+    live.write(tmp_path, LiveRun(name="task", pid=os.getppid(), cells=cells, ending="stopped"))
+    assert state() == "partial"
 
 
 def test_show_run_and_example(harness: Command, results: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -45,3 +46,11 @@ def test_a_write_that_waits_is_dropped_when_the_command_ends(
     live.write(tmp_path, LiveRun(name="colours"))
     time.sleep(0.15)
     assert answered(tmp_path) == []
+
+
+def test_two_commands_about_one_task_have_a_page_each(tmp_path: Path) -> None:
+    assert live.name_beside(tmp_path, "colours") == "colours"
+    live.write(tmp_path, LiveRun(name="colours", pid=os.getppid()))
+    assert live.name_beside(tmp_path, "colours") == "colours-2"
+    live.write(tmp_path, LiveRun(name="colours", pid=os.getppid(), ending="done"))
+    assert live.name_beside(tmp_path, "colours") == "colours"

@@ -6,7 +6,7 @@ import csv
 import datetime
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -65,8 +65,12 @@ def run_json(run: RunRow, scores: Mapping[str, Measured]) -> JsonLine:
 
 
 def print_runs(
-    runs: Sequence[RunRow], scores: Mapping[str, Mapping[str, Measured]], task: str | None = None
+    runs: Sequence[RunRow],
+    scores: Mapping[str, Mapping[str, Measured]],
+    task: str | None = None,
+    running: Collection[str] = (),
 ) -> None:
+    """A line per run; `running`: ids of those that a command is at work on, whose record says "partial" until it ends."""
     if not runs:
         terminal.say(
             f"no run of task '{task}'; all runs: harness ls"
@@ -75,15 +79,17 @@ def print_runs(
         )
         return
     columns = ("id", "status", "score", "n", "valid", "train s", "s/answer", "GiB", "started (UTC)")
-    rows = [_run_cells(run, scores[run.id]) for run in runs]
+    rows = [_run_cells(run, scores[run.id], running=run.id in running) for run in runs]
     print_table(columns, rows, numeric=columns[2:8])
 
 
-def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | None]:
+def _run_cells(run: RunRow, scores: Mapping[str, Measured], *, running: bool) -> list[str | int | None]:
     primary, valid = scores.get(run.primary_scorer), scores.get("valid_extracted")
     train_seconds, throughput = run.columns["train_seconds"], run.columns["throughput"]
     memory, started = run.record.peak_bytes, run.columns["started_at"]
     status = run.status if run.record.imported is None else f"{run.status}, imported"
+    if running and run.status != "done":
+        status = "running"
     return [
         run.id,
         status if run.error is None else f"{status}: {run.error[:60]}",
