@@ -40,6 +40,8 @@ OF_THE_DISK = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 """What a file system refuses is no fault of the harness's: the remedy for each refusal."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A write into an open file or to stdout fails with one of these and names no file."""
 EPILOG = """Start with: harness demo · your own data: harness init FILE
 
 Exit codes: 0 done or passed · 1 regression · 2 usage or configuration · 3 some run failed or is partial ·
@@ -152,6 +154,12 @@ def _exit_code() -> int | str | None:
     except OSError as error:
         if _is_of_stdout(error):
             raise
+        if error.filename is None and error.errno in FULL:
+            line = f"stdout or a file cannot be written: {error.strerror} — {OF_THE_DISK[error.errno]}"
+            # Before the line for people: if it is stdout that is full, this fails, and the caller says so.
+            _print_json(line, ConfigError.exit_code)
+            say(f"error: {line}", error=True)
+            return ConfigError.exit_code
         if error.errno not in OF_THE_DISK or error.filename is None:
             return _unforeseen(error)
         line = f"{error.filename}: {error.strerror} — {OF_THE_DISK[error.errno]}"

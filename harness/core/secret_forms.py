@@ -30,7 +30,8 @@ def base64_of(secret: str) -> Iterator[str]:
 
 def longest_plain(secret: str) -> str:
     """The longest part of `secret` that no escaping changes."""
-    return max(re.findall(r"[A-Za-z0-9_]*", secret), key=len)
+    plain: list[str] = re.findall(r"[A-Za-z0-9_]*", secret)
+    return max(plain, key=len)
 
 
 def _character(letter: str) -> str:
