@@ -73,7 +73,7 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
             settings=lm_eval_files.settings(output, task),
         ),
         metrics=tuple(metric for metric, _, _ in reported),
-        samples=partial(_samples, samples, [(kept, field, metric.name) for metric, field, kept in reported]),
+        samples=partial(_samples, samples, [(kept, field, metric.field) for metric, field, kept in reported]),
         streamed=True,
         created_at=None if results is None else lm_eval_files.measured_at(output, results).isoformat(),
         notes=tuple(_notes(output, results, unscored)),

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
+from harness.imports.names import safe_name
 from harness.imports.protocol import LogFormat
-from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
+from harness.imports.sample import UNNAMED, ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import cell, lower_is_better
 
 COLUMNS = {
@@ -34,10 +35,19 @@ COLUMNS = {
 }
 """What a column holds → the names that it may have."""
 NEEDED = ("model", "score")
+NAMES = frozenset({"model", "task", "metric"})
 _DECIMAL = re.compile(r"-?\d+\.0")
 Row = dict[str, str]
 Numbered = tuple[int, Row]
 """A row with its line."""
+
+
+class _SafeNames(dict[str, str]):
+    """Names as they are written → as `safe_name` makes them: a table repeats few names in many rows."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = safe_name(name)
+        return self[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +64,7 @@ class ScoresCsv(LogFormat):
     def read(self, file: Path) -> Sequence[ForeignLog]:
         groups: dict[tuple[str, str], list[Numbered]] = {}
         for line, row in _with_plain_ids(list(_rows(file))):
-            groups.setdefault((row.get("task") or file.stem, row["model"] or "unnamed"), []).append(
-                (line, row)
-            )
+            groups.setdefault((row.get("task") or file.stem, row["model"] or UNNAMED), []).append((line, row))
         if not groups:
             raise ConfigError("holds no row of scores", file=file, remedy="write a row per example and model")
         sha256 = file_digest(file)
@@ -94,6 +102,7 @@ def _rows(file: Path) -> Iterator[Numbered]:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    safe = _SafeNames()
     try:
         header = next(reader, [])
         columns = _columns(header)
@@ -103,7 +112,10 @@ def _rows(file: Path) -> Iterator[Numbered]:
             if len(values) != len(header):
                 what = f"{len(values)} columns where the first line has {len(header)}"
                 raise ConfigError(what, file=file, line=reader.line_num)
-            yield reader.line_num, {name: values[column] for name, column in columns.items()}
+            row = {name: values[column] for name, column in columns.items()}
+            for name in NAMES & row.keys():
+                row[name] = safe[row[name]]
+            yield reader.line_num, row
     except csv.Error as error:
         raise ConfigError(f"not a table: {error}", file=file, line=reader.line_num) from None
 
