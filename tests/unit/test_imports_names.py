@@ -102,7 +102,7 @@ def test_a_metric_of_lm_eval_whose_name_no_field_can_have_is_refused() -> None:
 
 def test_spaces_around_a_name_are_no_part_of_it() -> None:
     done = imported(table("t.csv", "0,t, a, acc,1\n1,t,a ,acc,0\n2 , t,a,acc ,1\n2,t, ,acc,1\n"))
-    assert {record.recipe.name: record.counts.scored for record in done.records} == {"a": 3, "unnamed": 1}
+    assert {record.recipe.name: record.counts["scored"] for record in done.records} == {"a": 3, "unnamed": 1}
 
 
 def test_two_metrics_of_one_name_are_read_once_with_a_note() -> None:

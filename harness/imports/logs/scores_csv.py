@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -101,12 +102,21 @@ def _rows(file: Path) -> Iterator[Numbered]:
         text = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    lines = list(io.StringIO(text, newline=""))
+    # The line added at the end is a blank row, unless it lies within quotation marks.
+    reader = csv.reader([*lines, "\n"], delimiter=_delimiter(text))
     safe = _SafeNames()
     try:
         header = next(reader, [])
         columns = _columns(header)
+        _refuse_twins(file, header)
+        end = reader.line_num
         for values in reader:
+            start, end = end + 1, reader.line_num
+            if values and end > len(lines):
+                what = "is cut off: the row that begins here ends within quotation marks"
+                remedy = 'copy the file again, or close the quotation mark (")'
+                raise ConfigError(what, file=file, line=start, remedy=remedy)
             if not any(values):
                 continue
             if len(values) != len(header):
@@ -118,6 +128,15 @@ def _rows(file: Path) -> Iterator[Numbered]:
             yield reader.line_num, row
     except csv.Error as error:
         raise ConfigError(f"not a table: {error}", file=file, line=reader.line_num) from None
+
+
+def _refuse_twins(file: Path, header: Sequence[str]) -> None:
+    """Two columns of one name that is read: nothing says which of them counts."""
+    counts = Counter(name.strip().lower() for name in header)
+    for name in (name for accepted in COLUMNS.values() for name in accepted):
+        if counts[name] > 1:
+            what = f"{counts[name]} columns are called '{name}'"
+            raise ConfigError(what, file=file, line=1, remedy="rename all but one of them")
 
 
 def _with_plain_ids(rows: Sequence[Numbered]) -> Iterator[Numbered]:
