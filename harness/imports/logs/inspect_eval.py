@@ -113,7 +113,7 @@ def _first_values(header: JsonObject, rows: Iterable[JsonObject]) -> JsonObject 
     """Each scorer's first value: rows are read until every scorer of the header has one. Rows that failed have no
     scores, and a value of None or NaN does not show whether a scorer returns a dict. None if there is no row."""
     scorers = list_of(object_of(header.get("eval")).get("scorers"))
-    values: JsonObject = {}
+    values: dict[str, JsonValue] = {}
     row: JsonObject | None = None
     for row in rows:
         scores = {} if row.get("error") else object_of(row.get("scores"))
