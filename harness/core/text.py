@@ -9,6 +9,8 @@ _POWER = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_BREAKS = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029]+")
 _COMMAND = re.compile(r"##(?=\w*\[)")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
@@ -45,6 +47,17 @@ def one_line(text: str) -> str:
     """
     shown = _POWER.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
     return _no_command(shown)
+
+
+def unbroken(text: str) -> str:
+    """`text` with line breaks and tabs replaced by spaces."""
+    return _BREAKS.sub(" ", text)
+
+
+def pictured(text: str) -> str:
+    """`text` with control characters other than line breaks and tabs replaced by their control pictures, or by U+FFFD
+    where Unicode has no picture."""
+    return _UNPRINTABLE.sub(lambda m: chr(0x2400 + ord(m[0])) if ord(m[0]) < 0x20 else "\ufffd", text)
 
 
 def visible(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.imports import json_files
@@ -68,8 +69,12 @@ def read(file: Path, scored: Sequence[Scored], base: type[Kind]) -> Iterator[tup
     """Each line as a `base`, with its filter and the scores of that filter.
 
     Raises:
-        ConfigError: a line that is not a JSON object.
+        ConfigError: a line that is not a JSON object, or a metric whose name no field can have.
     """
+    for _, field, _ in scored:
+        if not field.isprintable() or '"' in field or "\\" in field:  # msgspec refuses to rename a field so
+            what = f"a metric is called {field!r}, which holds a quotation mark, a backslash or a control character"
+            raise ConfigError(what, file=file, remedy="rename the metric in the task and run lm_eval again")
     attributes = {field: _attribute(index, field, base) for index, (_, field, _) in enumerate(scored)}
     kind = _with_fields(attributes, base)
     by_filter: dict[str, list[tuple[str, attrgetter[object]]]] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
+from harness.core.secrets import hidden
 from harness.imports.content import Evidence, Known, Namer, prompt_key
 from harness.imports.sample import ForeignLog, ForeignSample
 
@@ -128,7 +129,7 @@ def _unlike(first: ForeignLog, second: ForeignLog) -> Iterator[str]:
 
 
 def _short(value: JsonValue) -> str:
-    text = canonical_json(value)
+    text = hidden(canonical_json(value))
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 

@@ -11,6 +11,10 @@ import msgspec
 
 from harness.core.json_types import JsonObject, JsonValue
 from harness.imports import json_files
+from harness.imports.names import safe_name
+
+UNNAMED = "unnamed"
+"""What a blank name becomes."""
 
 
 class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -57,11 +61,17 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A score that a log reports. `mean` is the tool's own mean, None if it gives none to check the samples
-    against."""
+    against. `name` is made safe here, as in `safe_name`."""
 
     name: str
     mean: float | None = None
     higher_is_better: bool = True
+    field: str = ""
+    """The key of its values in `ForeignSample.scores`: the name as the log writes it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "field", self.field or self.name)
+        object.__setattr__(self, "name", safe_name(self.name) or UNNAMED)
 
     @property
     def stored_as(self) -> str:
@@ -82,7 +92,11 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignLog:
-    """The answers of one system to one task. `samples` reads them again at each call, in the log's order."""
+    """The answers of one system to one task. `samples` reads them again at each call, in the log's order.
+
+    The names of the task, system and model are made safe here, as in `safe_name`: everything is named after them. Of
+    two metrics that then have one name, the first is kept, and a note says so.
+    """
 
     task: str
     task_version: str | None = None
@@ -97,6 +111,16 @@ class ForeignLog:
     """Whether `samples` reads the file and holds nothing of it, so that another process can call it."""
     created_at: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("task", "system", "model"):
+            object.__setattr__(self, name, safe_name(getattr(self, name)) or UNNAMED)
+        metrics: dict[str, Metric] = {}
+        repeated = {one.name: None for one in self.metrics if metrics.setdefault(one.name, one) is not one}
+        if repeated:
+            note = f"several metrics are called {', '.join(repeated)}: only the first is read"
+            object.__setattr__(self, "metrics", tuple(metrics.values()))
+            object.__setattr__(self, "notes", (*self.notes, note))
 
     @cached_property
     def shows_content(self) -> bool:

@@ -63,7 +63,7 @@ def cell(text: str) -> float | None:
         return None
     if word in _WORDS:
         return _WORDS[word]
-    value = number(float(word))
+    value = None if "_" in word else number(float(word))  # Python reads 0_1 as 1
     if value is None:
         raise ValueError(f"not a finite number: {text!r}")
     return value

@@ -135,7 +135,7 @@ class RowWriter:
     def __post_init__(self) -> None:
         self.tallies = {metric.name: Tally() for metric in self.metrics}
         self._stored = [
-            (metric.name, metric.stored_as, metric.higher_is_better, self.tallies[metric.name].values.append)
+            (metric.field, metric.stored_as, metric.higher_is_better, self.tallies[metric.name].values.append)
             for metric in self.metrics
         ]
         self.path.parent.mkdir(parents=True, exist_ok=True)

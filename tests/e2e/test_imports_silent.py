@@ -124,3 +124,65 @@ def test_a_packed_file_says_how_to_unpack_it() -> None:
     Path("samples.jsonl.gz").write_bytes(gzip.compress(b"{}"))
     with pytest.raises(ConfigError, match="packed by gzip.*gzip -d samples.jsonl.gz"):
         imported(Path("samples.jsonl.gz"))
+
+
+def test_a_filter_without_a_mean_does_not_hide_the_scores_of_another_one() -> None:
+    """lm-eval writes a mean of NaN where a filter found nothing in some answer."""
+    file = kit.lm_eval(Path("a"), "a", [1.0, 0.0, 1.0, 1.0])
+    output = json.loads(file.read_text("utf-8"))
+    means = {"exact_match,strict": float("nan"), "exact_match,flex": 0.75}
+    output["results"]["sums"] = {"alias": "sums", **means}
+    file.write_text(json.dumps(output), "utf-8")
+    samples = next(file.parent.glob("samples_*"))
+    rows = [json.loads(line) for line in samples.read_text("utf-8").splitlines()]
+    blocks = [row | {"filter": "strict", "exact_match": float("nan")} for row in rows]
+    blocks += [row | {"filter": "flex"} for row in rows]
+    samples.write_text("".join(json.dumps(row) + "\n" for row in blocks), "utf-8")
+    [record] = imported(file).records
+    assert (record.task.primary, record.mean("exact_match,flex"), record.counts["scored"]) == (
+        "exact_match,flex",
+        0.75,
+        4,
+    )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("lost", ["failed", "unscored"])
+def test_a_first_sample_without_a_score_does_not_hide_a_scorer_of_several_values(
+    packed: bool, lost: str
+) -> None:
+    rows = kit.inspect_rows([{"tone": "C", "length": 0.5}] * 3)
+    if lost == "failed":
+        rows[0] |= {"scores": {}, "error": {"message": "out of memory"}}
+    else:
+        rows[0]["scores"]["judge"]["value"] = float("nan")
+    results = {"scores": [{"name": "judge", "scorer": "judge"}]}
+    write = kit.inspect_eval if packed else kit.inspect_json
+    file = write(Path("a.eval" if packed else "a.json"), "m", rows, results=results)
+    [record] = imported(file).records
+    assert (record.mean("judge.tone"), record.mean("judge.length")) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("ending", ["", "\n"])
+@pytest.mark.parametrize("last", ['2,a,0,"cut off', '2,a,0,"cut off\nhere', '2,a,"0', '2,"a'])
+def test_a_table_that_ends_within_quotation_marks_is_refused_with_the_line(last: str, ending: str) -> None:
+    table = Path("t.csv")
+    table.write_text(f'id,model,score,answer\n1,a,1,"two\nlines"\n{last}{ending}', "utf-8")
+    with pytest.raises(ConfigError, match=r"t\.csv:4: is cut off"):
+        imported(table)
+    table.write_text(f'id,model,score,answer\n1,a,1,"two\nlines"\n2,a,0,"whole"{ending}', "utf-8")
+    assert imported(table).records[0].counts["scored"] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,model,score\n1,a,0_1\n", "'0_1' is no score"),
+        ("id,model,score,Score \n1,a,0,1\n", "2 columns are called 'score'"),
+    ],
+)
+def test_a_table_whose_score_is_unclear_is_refused(content: str, message: str) -> None:
+    table = Path("t.csv")
+    table.write_text(content, "utf-8")
+    with pytest.raises(ConfigError, match=message):
+        imported(table)

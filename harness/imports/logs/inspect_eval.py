@@ -47,22 +47,23 @@ class InspectEval(LogFormat):
         if file.suffix == ".eval":
             with archive.opened(file) as members:
                 header = _header(file, members)
-                first = next((_sample(file, members, name) for name in _sample_names(members)), None)
+                rows = (_sample(file, members, name) for name in _sample_names(members))
+                values = _first_values(header, rows)
             samples = partial(_of_archive, file)
         else:
             header = json_files.whole(file)
-            rows = [object_of(row) for row in list_of(header.get("samples"))]
-            first = rows[0] if rows else None
-            samples = partial(map, sample_of, rows)
-        return [_log(file, header, first, samples)]
+            listed = [object_of(row) for row in list_of(header.get("samples"))]
+            values = _first_values(header, listed)
+            samples = partial(map, sample_of, listed)
+        return [_log(file, header, values, samples)]
 
 
 def _log(
-    file: Path, header: JsonObject, first: JsonObject | None, samples: Callable[[], Iterable[ForeignSample]]
+    file: Path, header: JsonObject, values: JsonObject | None, samples: Callable[[], Iterable[ForeignSample]]
 ) -> ForeignLog:
     about = object_of(header.get("eval"))
     task = text_of(about.get("task"))
-    if task is None or first is None:
+    if task is None or values is None:
         what = "names no task" if task is None else "holds no sample"
         remedy = (
             "run the evaluation again with --log-samples" if task else "name a log that `inspect eval` wrote"
@@ -90,7 +91,7 @@ def _log(
         ),
         metrics=tuple(
             Metric(name=metric, higher_is_better=not lower_is_better(metric))
-            for metric in _metrics(header, first)
+            for metric in _metrics(header, values)
         ),
         samples=samples,
         streamed=file.suffix == ".eval",
@@ -108,12 +109,33 @@ def _notes(header: JsonObject) -> Iterator[str]:
         yield f"the evaluation ended with status {status}: only finished samples are in the log"
 
 
-def _metrics(header: JsonObject, first: JsonObject) -> list[str]:
-    """Names of the scores: the headline first, then in the order of the samples; a dict's entries by name."""
+def _first_values(header: JsonObject, rows: Iterable[JsonObject]) -> JsonObject | None:
+    """Each scorer's first value: rows are read until every scorer of the header has one. Rows that failed have no
+    scores, and a value of None or NaN does not show whether a scorer returns a dict. None if there is no row."""
+    scorers = list_of(object_of(header.get("eval")).get("scorers"))
+    values: dict[str, JsonValue] = {}
+    row: JsonObject | None = None
+    for row in rows:
+        scores = {} if row.get("error") else object_of(row.get("scores"))
+        for scorer, score in scores.items():
+            if _is_unscored(values.get(scorer)):
+                values[scorer] = object_of(score).get("value")
+        if sum(not _is_unscored(value) for value in values.values()) >= max(1, len(scorers)):
+            break
+    return None if row is None else values
+
+
+def _is_unscored(value: JsonValue) -> bool:
+    return value is None or value != value  # NaN alone differs from itself
+
+
+def _metrics(header: JsonObject, values: JsonObject) -> list[str]:
+    """Names of the scores: the headline first, then in the order of the samples; a dict's entries by name.
+    `values` holds a value of each scorer."""
     results = object_of(header.get("results"))
     names: dict[str, None] = {}
-    for scorer, score in object_of(first.get("scores")).items():
-        names |= dict.fromkeys(_entries(scorer, object_of(score).get("value")))
+    for scorer, value in values.items():
+        names |= dict.fromkeys(_entries(scorer, value))
     for item in list_of(object_of(header.get("eval")).get("scorers")):
         scorer = str(object_of(item).get("name"))
         if not any(name == scorer or name.startswith(f"{scorer}.") for name in names):

@@ -73,7 +73,7 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
             settings=lm_eval_files.settings(output, task),
         ),
         metrics=tuple(metric for metric, _, _ in reported),
-        samples=partial(_samples, samples, [(kept, field, metric.name) for metric, field, kept in reported]),
+        samples=partial(_samples, samples, [(kept, field, metric.field) for metric, field, kept in reported]),
         streamed=True,
         created_at=None if results is None else lm_eval_files.measured_at(output, results).isoformat(),
         notes=tuple(_notes(output, results, unscored)),
@@ -115,13 +115,14 @@ def _named(samples: Path) -> Iterator[tuple[Metric, str, str]]:
 
 
 def _samples(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> Iterator[ForeignSample]:
-    """One sample per document, with the scores of every filter."""
+    """One sample per document, with the scores of every filter. The documents are those of the first filter that
+    has a score: one whose mean is NaN may come before it."""
     several = len({kept for kept, _, _ in scored}) > 1
     later = _of_all_filters(file, scored) if several else {}
     counts: Counter[str] = Counter()
-    first: str | None = None
+    first = _first_filter(file, scored)
     for line, kept, scores in lm_eval_lines.read(file, scored, lm_eval_lines.Line):
-        first = first or kept
+        first = kept if first is None else first
         if kept != first:
             continue
         if several:
@@ -129,6 +130,13 @@ def _samples(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> Iterator[For
             scores |= later.get((id_, counts[id_]), {})
             counts[id_] += 1
         yield lm_eval_lines.sample_of(line, scores)
+
+
+def _first_filter(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> str | None:
+    """The first filter in a file that has a score; None if none has."""
+    filters = {kept for kept, _, _ in scored}
+    lines = lm_eval_lines.read(file, scored, lm_eval_lines.Numbered) if filters else ()
+    return next((kept for _, kept, _ in lines if kept in filters), None)
 
 
 def _of_all_filters(

@@ -17,9 +17,9 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json, file_digest
-from harness.core.secrets import hidden
 from harness.imports import json_files
 from harness.imports.json_files import list_of, object_of, text_of
+from harness.imports.names import safe_name
 from harness.imports.protocol import LogFormat
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import number
@@ -69,8 +69,8 @@ def _logs(file: Path, whole: JsonObject, results: JsonObject, rows: Sequence[Row
     for row in rows:
         provider = object_of(row.get("provider"))
         name = text_of(provider.get("label")) or text_of(provider.get("id")) or str(row.get("provider"))
-        prompt = text_of(object_of(row.get("prompt")).get("label")) or ""
-        systems.setdefault((hidden(name), prompt, str(row.get("promptIdx"))), []).append(row)
+        prompt = safe_name(text_of(object_of(row.get("prompt")).get("label")) or "")
+        systems.setdefault((safe_name(name), prompt, str(row.get("promptIdx"))), []).append(row)
     sha256 = file_digest(file)
     config, metadata = object_of(whole.get("config")), object_of(whole.get("metadata"))
     repeats = object_of(whole.get("runtimeOptions")).get("repeat")

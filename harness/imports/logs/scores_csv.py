@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
+from harness.imports.names import safe_name
 from harness.imports.protocol import LogFormat
-from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
+from harness.imports.sample import UNNAMED, ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import cell, lower_is_better
 
 COLUMNS = {
@@ -34,10 +36,19 @@ COLUMNS = {
 }
 """What a column holds → the names that it may have."""
 NEEDED = ("model", "score")
+NAMES = frozenset({"model", "task", "metric"})
 _DECIMAL = re.compile(r"-?\d+\.0")
 Row = dict[str, str]
 Numbered = tuple[int, Row]
 """A row with its line."""
+
+
+class _SafeNames(dict[str, str]):
+    """Names as they are written → as `safe_name` makes them: a table repeats few names in many rows."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = safe_name(name)
+        return self[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +65,7 @@ class ScoresCsv(LogFormat):
     def read(self, file: Path) -> Sequence[ForeignLog]:
         groups: dict[tuple[str, str], list[Numbered]] = {}
         for line, row in _with_plain_ids(list(_rows(file))):
-            groups.setdefault((row.get("task") or file.stem, row["model"] or "unnamed"), []).append(
-                (line, row)
-            )
+            groups.setdefault((row.get("task") or file.stem, row["model"] or UNNAMED), []).append((line, row))
         if not groups:
             raise ConfigError("holds no row of scores", file=file, remedy="write a row per example and model")
         sha256 = file_digest(file)
@@ -93,19 +102,41 @@ def _rows(file: Path) -> Iterator[Numbered]:
         text = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    lines = list(io.StringIO(text, newline=""))
+    # The line added at the end is a blank row, unless it lies within quotation marks.
+    reader = csv.reader([*lines, "\n"], delimiter=_delimiter(text))
+    safe = _SafeNames()
     try:
         header = next(reader, [])
         columns = _columns(header)
+        _refuse_twins(file, header)
+        end = reader.line_num
         for values in reader:
+            start, end = end + 1, reader.line_num
+            if values and end > len(lines):
+                what = "is cut off: the row that begins here ends within quotation marks"
+                remedy = 'copy the file again, or close the quotation mark (")'
+                raise ConfigError(what, file=file, line=start, remedy=remedy)
             if not any(values):
                 continue
             if len(values) != len(header):
                 what = f"{len(values)} columns where the first line has {len(header)}"
                 raise ConfigError(what, file=file, line=reader.line_num)
-            yield reader.line_num, {name: values[column] for name, column in columns.items()}
+            row = {name: values[column] for name, column in columns.items()}
+            for name in NAMES & row.keys():
+                row[name] = safe[row[name]]
+            yield reader.line_num, row
     except csv.Error as error:
         raise ConfigError(f"not a table: {error}", file=file, line=reader.line_num) from None
+
+
+def _refuse_twins(file: Path, header: Sequence[str]) -> None:
+    """Two columns of one name that is read: nothing says which of them counts."""
+    counts = Counter(name.strip().lower() for name in header)
+    for name in (name for accepted in COLUMNS.values() for name in accepted):
+        if counts[name] > 1:
+            what = f"{counts[name]} columns are called '{name}'"
+            raise ConfigError(what, file=file, line=1, remedy="rename all but one of them")
 
 
 def _with_plain_ids(rows: Sequence[Numbered]) -> Iterator[Numbered]:

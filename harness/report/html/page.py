@@ -17,8 +17,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.core.finite import finite_json
+from harness.core.text import pictured
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -26,8 +26,7 @@ _UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "
 
 def visible(text: str) -> str:
     """`text` with control characters, direction marks and lone surrogates made visible."""
-    text = _SURROGATE.sub("\ufffd", text)
-    text = _CONTROL.sub(lambda m: chr(0x2400 + ord(m[0])) if ord(m[0]) < 0x20 else "\ufffd", text)
+    text = pictured(_SURROGATE.sub("\ufffd", text))
     return _DIRECTION.sub(lambda m: f"⟦U+{ord(m[0]):04X}⟧", text)
 
 
