@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.imports.open_logs import open_logs
+from harness.imports.sample import ForeignLog, ForeignSample
 from harness.results import log_draft, log_drafts
 from harness.results.imported_record import LogDraft
 from harness.workflows.import_logs import ImportResult, from_options
@@ -22,7 +24,7 @@ DATES = ("started_at", "finished_at")
 @pytest.fixture(autouse=True)
 def _two_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(log_drafts.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
 
 
 @pytest.fixture
@@ -41,6 +43,11 @@ def written_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def imported(results: str, *files: Path) -> ImportResult:
     return from_options(ImportOptions(files=files, results=results, verdict=False))
+
+
+def unsendable(log: ForeignLog) -> Callable[[], Iterable[ForeignSample]]:
+    """A reader that `pickle` refuses."""
+    return lambda: log.samples()
 
 
 def stored(results: str) -> dict[str, object]:
@@ -91,7 +98,7 @@ def test_a_log_that_cannot_be_sent_to_another_process_is_written_here(
 ) -> None:
     monkeypatch.setattr(log_drafts, "LARGE", 1)
     files = [kit.lm_eval(Path(name), name, [1.0, 0.0]) for name in "ab"]
-    logs = [replace(log, samples=lambda read=log.samples: read()) for log in open_logs(files)]
+    logs = [replace(log, samples=unsendable(log)) for log in open_logs(files)]
     made = log_drafts.drafts(Path("results"), logs, "content")
     assert written_here == ["a", "b"]
     assert [draft.log.system for draft in made] == ["a", "b"]
