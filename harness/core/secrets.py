@@ -120,7 +120,7 @@ def _forms(values: tuple[str, ...]) -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=4)
 def _marks(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Texts one of which every form holds: what is found at once tells whether a search is worth its time."""
+    """Short texts, at least one of which is part of every form: a quick check for whether a full search is needed."""
     secrets = _searched_for(values)
     marks = {longest_plain(secret) for secret in secrets} | set(_encoded(secrets))
     return tuple(sorted(marks))

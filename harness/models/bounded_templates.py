@@ -54,7 +54,7 @@ _COUNTS: Final = frozenset(("index", "index0", "revindex", "revindex0", "length"
 
 
 MOST_NODES = 20_000
-"""Parts of a template that are looked at, those of a macro once for each call of it."""
+"""The most template nodes that are examined; a macro's count once per call."""
 MOST_TEXTS = 1_000_000
 """Texts that a variable may hold, each as long as everything."""
 

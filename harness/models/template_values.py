@@ -97,7 +97,7 @@ class Values:
         return isinstance(node, nodes.Getattr | nodes.Getitem) and self._is_message(node.node)
 
     def truth(self, test: nodes.Node) -> bool | None:
-        """What a condition is for certain; None if that depends."""
+        """The value that a condition always has; None if it depends on the input."""
         if isinstance(test, nodes.Test) and test.name == "string":
             return True if self.is_text(test.node) else None
         if isinstance(test, nodes.Not):

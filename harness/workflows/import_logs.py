@@ -27,7 +27,7 @@ from harness.workflows import import_checks
 from harness.workflows.options.import_logs import ImportOptions
 
 HASHED_AT_ONCE = 2
-"""Files that are opened at the same time: nearly all of that time goes into their hashes, which threads share."""
+"""How many files are opened at once: most of that time goes into hashing, which threads can share."""
 
 if TYPE_CHECKING:
     from harness.evidence.verdict_types import Verdict

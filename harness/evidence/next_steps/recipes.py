@@ -74,7 +74,7 @@ def untried(situation: Situation) -> NextStep | None:
         return _with(situation, called[0], why=evidence)
     if best.family == "finetune" and _facts(situation.triage) and "retrieve" in known and "both" not in known:
         # Labels do not teach facts, and passages alone have lost: the combination is what is left.
-        lost = f"passages alone score less than {best.recipe}: passages and labels together are what is left"
+        lost = f"passages alone score less than {best.recipe}: what remains to try is passages together with training"
         return _with(situation, "rag_lora", why=[*evidence, lost])
     untrained = not known & {"finetune", "both"} and invocation.trainable
     if best.family == "prompt" and untrained and not ruled_out(situation.triage, "lora"):
