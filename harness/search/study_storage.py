@@ -21,6 +21,7 @@ from harness.results.folder import ResultsFolder
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+    from sqlalchemy import Connection, Engine
 
 BEAT = 30.0
 """Seconds between heartbeats."""
@@ -32,6 +33,8 @@ RETRIES = 3
 REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL that can be reached from here"
 PATIENCE = 10
 """Seconds to wait for a database's server to answer."""
+SQLITE_PATIENCE = 60
+"""Seconds to wait for other processes' transactions in a SQLite file, which come one after another."""
 PACKAGES = {
     "psycopg": "psycopg[binary]",
     "psycopg2": "psycopg2-binary",
@@ -60,7 +63,10 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
             return JournalStorage(JournalFile(file))
         if "://" not in url:
             raise ValueError("not a URL")
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _patience(url)})
+        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _patience(url)})
+        if storage.engine.name == "sqlite":
+            _lock_before_reading(storage.engine)
+        return storage
     except Exception as error:
         missing = getattr(error.__cause__, "name", None) if isinstance(error, ImportError) else None
         remedy = REMEDY if missing is None else f"pip install '{PACKAGES.get(missing, missing)}'"
@@ -69,12 +75,28 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
         ) from None
 
 
+def _lock_before_reading(engine: Engine) -> None:
+    """Make every transaction of a SQLite database lock the file before it reads.
+
+    Optuna reads a trial's state and then sets it. Other databases lock the row in between (`SELECT … FOR UPDATE`);
+    SQLite has no such lock, so two workers could take the same waiting trial.
+    """
+    from sqlalchemy import event
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def _patience(url: str) -> dict[str, int]:
-    """How long a database driver waits for its server, if it has such a setting and the URL does not give it."""
+    """How long a database driver waits for its server or a lock, if it has such a setting and the URL does not give
+    it."""
     from sqlalchemy import make_url
 
     address = make_url(url)
     driver = address.get_dialect().driver
+    if driver == "pysqlite":
+        return {} if "timeout" in address.query else {"timeout": SQLITE_PATIENCE}
     supports_timeout = (
         driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in address.query
     )
@@ -127,7 +149,12 @@ def give_up(trial: optuna.Trial) -> None:
 
 @contextmanager
 def alive(trial: optuna.Trial) -> Iterator[None]:
-    """Heartbeats for a trial while the block runs."""
+    """Heartbeats for a trial while the block runs.
+
+    Another worker that saw it in the queue may have recorded itself just after this one took it.
+    """
+    if trial.user_attrs.get("worker", {}).get("pid") != os.getpid():
+        claim(trial)
     stop = threading.Event()
 
     def beat() -> None:

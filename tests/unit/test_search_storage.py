@@ -13,6 +13,7 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import event
 
 from harness.search import study_storage, trial_accounting, trial_loop
 from harness.search.journal_storage import JournalFile
@@ -126,6 +127,40 @@ def test_a_trial_never_runs_without_a_worker(monkeypatch: pytest.MonkeyPatch, qu
     trial = study_storage.ask(study)
     assert trial.suggest_int("x", 0, 9) == 1 or not queued
     assert len(study.get_trials(deepcopy=False)) == 1
+
+
+def test_two_workers_never_take_the_same_waiting_trial_from_a_sqlite_file(tmp_path: Path) -> None:
+    """Optuna reads a trial's state and then sets it; here a second worker comes between the two."""
+    url = f"sqlite:///{tmp_path}/s.db"
+    mine, yours = (study_storage.open_storage(url, tmp_path, "s") for _ in range(2))
+    study = optuna.create_study(storage=mine, study_name="s")
+    study.enqueue_trial({})
+    waiting = study.get_trials(deepcopy=False)[0]._trial_id
+    took: list[bool] = []
+    other = threading.Thread(
+        target=lambda: took.append(yours.set_trial_state_values(waiting, TrialState.RUNNING))
+    )
+
+    def come_between(session: Any, *_: object) -> None:
+        if not other.ident:
+            other.start()
+            other.join(0.5)
+
+    assert isinstance(mine, optuna.storages.RDBStorage)
+    event.listen(mine.scoped_session.session_factory, "before_flush", come_between)
+    took.append(mine.set_trial_state_values(waiting, TrialState.RUNNING))
+    other.join(30)
+    assert sorted(took) == [False, True]
+
+
+def test_a_worker_takes_back_a_trial_that_another_had_marked_too_late(
+    tiny_task: Path, tmp_path: Path
+) -> None:
+    study = open_study(plan(tiny_task, tmp_path / "r", 4))
+    trial = study_storage.ask(study)
+    trial.set_user_attr("worker", {**trial.user_attrs["worker"], "pid": 1, "started": "0"})
+    with study_storage.alive(trial):
+        assert study_storage.retry_lost(study) == []
 
 
 def test_a_worker_of_another_machine_is_dead_after_two_minutes_of_silence(
