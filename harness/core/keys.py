@@ -11,8 +11,11 @@ from pathlib import Path
 
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
-    if type(value) is str:  # most targets; the encoder below is built again for each call
+    # The encoder is built again for each call, so the forms of most targets and inputs do without.
+    if type(value) is str:
         return _TEXT(value)
+    if type(value) is dict and all(type(key) is str and type(item) is str for key, item in value.items()):
+        return "{" + ",".join([f"{_TEXT(key)}:{_TEXT(value[key])}" for key in sorted(value)]) + "}"
     return _JSON(value)
 
 

@@ -54,7 +54,7 @@ def call(function: Mapping[str, object]) -> dict[str, JsonValue]:
 
 def value(text: object) -> Any:
     """What a text holds as JSON; anything else as it is."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not text:
         return text
     try:
         return json.loads(text)
