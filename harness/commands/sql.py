@@ -36,4 +36,4 @@ def sql(
     elif csv:
         tables.print_csv(answer.columns, answer.rows)
     else:
-        tables.print_table(answer.columns, answer.rows)
+        tables.print_answer(answer.columns, answer.rows)

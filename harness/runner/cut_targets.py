@@ -22,8 +22,8 @@ def sentence(task: Task, examples: Sequence[Example], model: LanguageModel | Non
     if not cut:
         return ""
     return (
-        f"{cut} of {len(texts)} targets are longer than max_new_tokens ({task.max_new_tokens}): answers are cut "
-        "off before they can match; raise max_new_tokens in the task file"
+        f"{cut} of {len(texts)} targets are longer than max_new_tokens ({task.max_new_tokens}), counted in this "
+        "model's tokens: answers are cut off before they can match; raise max_new_tokens in the task file"
     )
 
 

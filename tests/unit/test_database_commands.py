@@ -115,6 +115,15 @@ def test_sql_prints_json_csv_and_tables(harness: Command) -> None:
     ]
 
 
+def test_sql_prints_a_line_per_value_where_columns_do_not_fit(harness: Command) -> None:
+    _, out, _ = harness("sql", "SELECT * FROM runs ORDER BY id LIMIT 2")
+    lines = out.splitlines()
+    titles = [number for number, line in enumerate(lines) if line.startswith("row ")]
+    assert [lines[number] for number in titles] == ["row 1", "row 2"]
+    assert titles[1] - titles[0] == len(lines) - titles[1] > 20
+    assert lines[1].split() == ["id", "handbook_qa-bm25_rag-smollm2-135m-instruct-s0-d417d60d"]
+
+
 def test_compare_agrees_with_the_files(harness: Command, results: Path) -> None:
     names = ["support_tickets-lora-smollm2-135m-instruct-s0", "support_tickets-few_shot"]
     _, out, _ = harness("compare", *names, "--json")

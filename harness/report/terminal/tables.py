@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """How many flipped examples a terminal lists; JSON has them all."""
+LEGIBLE = 12
+"""Characters of a line that a column needs at most to be legible."""
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -53,8 +55,29 @@ def print_table(
         table.add_column(Text(visible(name)), justify="right" if name in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(_cell(value))) for value in row))
-    width = None if sys.stdout.isatty() else 200
-    terminal.console(width=width).print(table)
+    terminal.console(width=_width()).print(table)
+
+
+def print_answer(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """The answer of a query: a table, or a line per value if the columns together are too wide for one."""
+    widest = [
+        max(len(name), *(len(_cell(row[i])) for row in rows)) if rows else len(name)
+        for i, name in enumerate(columns)
+    ]
+    console = terminal.console(width=_width())
+    if sum(min(LEGIBLE, width) + 1 for width in widest) <= console.width + 1:
+        print_table(columns, rows)
+        return
+    indent = max(map(len, columns))
+    for number, row in enumerate(rows, start=1):
+        console.print(Text(f"row {number}", style="bold"))
+        for name, value in zip(columns, row, strict=True):
+            console.print(Text(f"{visible(name):{indent}}  {visible(_cell(value))}"), soft_wrap=True)
+
+
+def _width() -> int | None:
+    """The terminal's own width; what is not a terminal has room."""
+    return None if sys.stdout.isatty() else 200
 
 
 def run_json(run: RunRow, scores: Mapping[str, Measured]) -> JsonLine:
