@@ -25,6 +25,9 @@ AT_MOST = 0.40
 """Share of the earlier commit's time."""
 FIRST_VERDICT = 60.0
 """Seconds until the first line of a verdict, on an idle machine of two cores."""
+DECIDED = (0, 3)
+"""Exit codes with a verdict: 3 if a cell failed. At efe6d46, on a processor that computes bfloat16, QLoRA is refused by
+its own parity gate and never asked."""
 SO_FAR = "so far, of "
 """How that line begins."""
 
@@ -72,10 +75,9 @@ def timed(tree: Path, folder: Path) -> Demo:
             if first is None and line.startswith(SO_FAR):
                 first = time.monotonic() - began
     seconds = time.monotonic() - began
-    assert process.returncode == 0
-    again = subprocess.run(
-        [*command, "--json"], cwd=tree, env=environment, check=True, capture_output=True, text=True
-    )
+    assert process.returncode in DECIDED
+    again = subprocess.run([*command, "--json"], cwd=tree, env=environment, capture_output=True, text=True)
+    assert again.returncode in DECIDED
     verdict = json.loads(again.stdout)["verdict"]
     return Demo(
         seconds=seconds,
