@@ -55,7 +55,7 @@ class Executor(Kind):
 
 
 class JobQueue(Generic[What]):
-    """Jobs that wait. A worker gets one of the group that it has just worked on, if any is left."""
+    """Jobs that wait, the cheapest first. A worker gets one of the group that it has just worked on, if any is left."""
 
     def __init__(self, jobs: Sequence[Job[What]]) -> None:
         self.jobs = jobs
@@ -68,12 +68,12 @@ class JobQueue(Generic[What]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, last: str | None) -> int | None:
-        """The next job's position: of group `last`, else the first; None when none waits."""
+    def take(self, last: str | None, *, from_end: bool = False) -> int | None:
+        """The next job's position: of group `last`, else the first (or, `from_end`, the last); None when none waits."""
         if not self._waiting:
             return None
-        same = (position for position in self._waiting if self.jobs[position].group == last)
-        position = next(same, self._waiting[0])
+        order = self._waiting[::-1] if from_end else self._waiting
+        position = next((one for one in order if self.jobs[one].group == last), order[0])
         self._waiting.remove(position)
         return position
 

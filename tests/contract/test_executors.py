@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Any
 
 import pytest
 
-from harness.core.errors import ConfigError
-from harness.core.execution import Executor, Job, Notify, Worker
+from harness.core.errors import ConfigError, WorkerLostError
+from harness.core.execution import Executor, Job, JobQueue, Notify, Worker
 from harness.core.kinds import build, names
 
 JOBS = [Job(what=number, group=str(number % 2)) for number in range(4)]
@@ -54,3 +56,29 @@ def test_what_a_worker_raises_is_raised_here(executor: Executor) -> None:
 
 def test_the_argument_of_the_command_line_is_one_of_its_fields(executor: Executor) -> None:
     assert executor.argument in ("", *executor.config())
+
+
+def by_process() -> Worker:
+    def work(number: Any, notify: Notify) -> Any:
+        return os.getpid(), time.monotonic()
+
+    return work
+
+
+def test_the_last_of_several_processes_begins_with_the_most_expensive_job() -> None:
+    """Jobs come with the cheapest first; a long training that begins last leaves every other core idle."""
+    jobs = [Job(what=number) for number in range(6)]
+    executor: Executor = build("executors", {"kind": "processes", "workers": 2})
+    first: dict[int, tuple[float, int]] = {}
+    for position, result in executor.run(jobs, by_process, lambda position, event: None):
+        assert not isinstance(result, WorkerLostError)
+        process, moment = result
+        first[process] = min(first.get(process, (moment, position)), (moment, position))
+    assert sorted(position for _, position in first.values()) == [0, 5]
+
+
+def test_a_worker_stays_with_its_group_from_either_end() -> None:
+    line = JobQueue([Job(what=number, group=group) for number, group in enumerate("aabab")])
+    assert [line.take(None), line.take(None, from_end=True)] == [0, 4]
+    assert [line.take("b", from_end=True), line.take("b", from_end=True), line.take("a")] == [2, 3, 1]
+    assert line.take("a") is None

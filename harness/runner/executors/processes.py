@@ -74,7 +74,12 @@ class _Slot(Generic[What, Result]):
     pipe: Connection = field(init=False)
 
     def work_on(self, line: JobQueue[What]) -> None:
-        if self.position is not None or (taken := line.take(self.group)) is None:
+        """Take a job if this worker has none. The last of several workers starts with the most expensive ones:
+        otherwise one worker ends alone with a long training while the others have nothing to do."""
+        if self.position is not None:
+            return
+        taken = line.take(self.group, from_end=0 < self.number == self.count - 1)
+        if taken is None:
             return
         if self.process is None or not self.process.is_alive():
             self._start()
