@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.core.protocols import LanguageModel
 from harness.core.values import Request
-from harness.engines.hf import shared_prefix_backend
+from harness.engines.hf import padded_blocks, shared_prefix_backend
 from harness.engines.hf.attention import Rule, attend, attend_plain
 from harness.engines.hf.engine import HfEngine
 from harness.engines.hf.prefix_tree import plan
@@ -44,10 +45,12 @@ def requests(asked: list[list[int]]) -> list[Request]:
     return [Request(id=str(i), token_ids=tuple(ids), max_new_tokens=3 + i % 4) for i, ids in enumerate(asked)]
 
 
+@pytest.mark.parametrize("overhead", [0, 10**9], ids=["a block for each length", "one block"])
 @pytest.mark.parametrize("reading", READING)
 def test_answers_equal_generate_wherever_the_prefixes_are_read(
-    model: LanguageModel, reading: str, monkeypatch: pytest.MonkeyPatch
+    model: LanguageModel, reading: str, overhead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(padded_blocks, "_OVERHEAD", {"cpu": overhead})
     monkeypatch.setattr("harness.engines.hf.engine._WORTH_SHARING", {"cpu": 16})
     monkeypatch.setattr("harness.engines.hf.engine._WORTH_READING_ONCE", {"cpu": READING[reading]})
     lengths: list[int] = []
@@ -66,6 +69,27 @@ def test_answers_equal_generate_wherever_the_prefixes_are_read(
     for i, prompt in enumerate(asked):
         generated, expected = list(answers[i].token_ids), reference(model, prompt, 3 + i % 4)
         assert generated == expected or is_tie(model, prompt, generated, expected)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=6), st.integers(0, 60))
+def test_sequences_are_cut_into_blocks_with_the_fewest_scores(
+    sizes: list[tuple[int, int]], overhead: int
+) -> None:
+    """Against every way to cut the sorted sequences."""
+
+    def scores(groups: list[list[int]]) -> int:
+        longest = [(max(lengths[i] for i in g), max(lengths[i] + before[i] for i in g)) for g in groups]
+        return sum(len(g) * q * k + overhead for g, (q, k) in zip(groups, longest, strict=True))
+
+    lengths, before = [size for size, _ in sizes], [size for _, size in sizes]
+    chosen = padded_blocks._similar(lengths, before, overhead)
+    assert sorted(i for group in chosen for i in group) == list(range(len(sizes)))
+    order = sorted(range(len(sizes)), key=lambda i: sizes[i])
+    cuts = itertools.chain.from_iterable(
+        itertools.combinations(range(1, len(order)), count) for count in range(len(order))
+    )
+    ways = [[order[a:b] for a, b in itertools.pairwise((0, *cut, len(order)))] for cut in cuts]
+    assert scores(chosen) == min(map(scores, ways))
 
 
 class Cramped(SharedBackend):
