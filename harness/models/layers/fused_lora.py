@@ -57,7 +57,7 @@ class _Widened(torch.autograd.Function):
         ctx.scaling = s
         if rounds:
             return out + (narrow @ b.T).mul_(s).to(out.dtype)
-        return torch.addmm(out.float(), narrow, b.T, alpha=s).to(out.dtype)
+        return out.float().addmm_(narrow, b.T, alpha=s).to(out.dtype)
 
     @staticmethod
     def backward(ctx: GradientContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
