@@ -1,0 +1,98 @@
+"""Float32 master weights that take two bytes beside a bfloat16 parameter.
+
+A bfloat16 number has the sign, the exponent and the first bits of a float32 number, so a master copy repeats what the
+parameter has already. Split SGD (Kalamkar et al. 2020, arXiv:2005.04680) keeps only the lower half of each master, and
+FlashOptim (Gonzalez Ortiz et al. 2026, arXiv:2602.23349) a correction of 8 or 16 bits beside a rounded weight. Here too
+the parameter is rounded to nearest, and no bit is lost: read as integers,
+
+    master = parameter · 2¹⁶ + lower half of the master, as a signed number
+
+because rounding up adds one to the upper half exactly where the lower half is negative. The exceptions, about one weight
+in 130,000, are halfway between two bfloat16 numbers and round down to the even one; they are found by comparison and
+kept whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.training.masters import Master
+
+if TYPE_CHECKING:
+    import torch
+
+_AT_ONCE = {"cpu": 1 << 15}
+"""Elements that are converted at a time: on a CPU what fits into its caches."""
+_ELSEWHERE = 1 << 24
+
+
+def can_be_split(parameter: torch.Tensor) -> bool:
+    """Whether a parameter is bfloat16, laid out in order, and not sharded over processes."""
+    import torch
+
+    sharded = hasattr(parameter, "full_tensor")
+    return parameter.dtype == torch.bfloat16 and parameter.is_contiguous() and not sharded
+
+
+class SplitMaster(Master):
+    """The float32 value of a bfloat16 parameter that nothing else modifies.
+
+    Outside of `begin` and `end`, `variable` has its shape and a single element, which is not a number.
+    """
+
+    def __init__(self, parameter: torch.nn.Parameter) -> None:
+        import torch
+
+        self.parameter = parameter
+        self._lower = torch.zeros(parameter.numel(), dtype=torch.int16, device=parameter.device)
+        self._exceptions = self._lower[:0].long(), self._lower[:0].int()
+        """Positions, and all 32 bits, of values that the formula does not give."""
+        self._absent = torch.full((), torch.nan, device=parameter.device).expand(parameter.shape)
+        self.variable = torch.nn.Parameter(self._absent)
+
+    def value(self) -> torch.Tensor:
+        import torch
+
+        value = self.parameter.detach().float()
+        bits = value.view(-1).view(torch.int32)
+        for some in self._pieces():
+            bits[some] += self._lower[some]
+        positions, exact = self._exceptions
+        bits[positions] = exact
+        return value
+
+    def assign(self, value: torch.Tensor) -> None:
+        import torch
+
+        parameter = self.parameter.detach()
+        value = value.detach().to(parameter.device).contiguous()
+        parameter.copy_(value)
+        bits, rounded = value.view(-1).view(torch.int32), parameter.view(-1)
+        positions = []
+        for some in self._pieces():
+            self._lower[some] = bits[some]
+            rebuilt = rounded[some].float().view(torch.int32).add_(self._lower[some])
+            positions += _nonzero(rebuilt.bitwise_xor_(bits[some]), some.start)
+        where = torch.cat(positions) if positions else self._lower[:0].long()
+        self._exceptions = where, bits[where]
+
+    def begin(self) -> None:
+        self.variable.data = self.value()
+
+    def end(self) -> None:
+        self.assign(self.variable)
+        self.variable.data = self._absent
+
+    def _pieces(self) -> Iterator[slice]:
+        size, step = len(self._lower), _AT_ONCE.get(self._lower.device.type, _ELSEWHERE)
+        return (slice(start, min(start + step, size)) for start in range(0, size, step))
+
+
+def _nonzero(numbers: torch.Tensor, offset: int) -> list[torch.Tensor]:
+    """Positions of numbers that are not 0, plus an offset; none if all are 0."""
+    import torch
+
+    if not any(torch.aminmax(numbers)):  # many times faster than `nonzero`, and rarely true
+        return []
+    return [numbers.nonzero().squeeze(1).add_(offset)]
