@@ -19,9 +19,7 @@ class Master:
 
         self.parameter = parameter
         self.variable = (
-            parameter
-            if parameter.dtype == torch.float32
-            else torch.nn.Parameter(parameter.detach().float())
+            parameter if parameter.dtype == torch.float32 else torch.nn.Parameter(parameter.detach().float())
         )
 
     def value(self) -> torch.Tensor:

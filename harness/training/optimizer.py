@@ -45,7 +45,6 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: TrainingSettings) -> None:
-        import torch
 
         self._limit = settings.max_grad_norm
         self._masters = [_master(parameter) for parameter in parameters]

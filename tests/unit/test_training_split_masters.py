@@ -131,9 +131,7 @@ def test_the_average_is_in_place_for_a_while_and_the_masters_stay() -> None:
     assert torch.equal(next(iter(mine.masters)), master)
 
 
-def trained(
-    folder: Path, stop: int = 0, **spec: Any
-) -> tuple[list[StepRecord], dict[str, torch.Tensor]]:
+def trained(folder: Path, stop: int = 0, **spec: Any) -> tuple[list[StepRecord], dict[str, torch.Tensor]]:
     steps: list[StepRecord] = []
 
     def on_step(step: StepRecord) -> None:
@@ -147,7 +145,9 @@ def trained(
     return steps, {name: p.detach().clone() for name, p in of.network.named_parameters()}
 
 
-@pytest.mark.parametrize("spec", [{}, {"ema_decay": 0.9, "eval_per_epoch": 2}, {"optim": "adamw_8bit"}], ids=str)
+@pytest.mark.parametrize(
+    "spec", [{}, {"ema_decay": 0.9, "eval_per_epoch": 2}, {"optim": "adamw_8bit"}], ids=str
+)
 def test_a_checkpoint_of_whole_masters_goes_on_with_split_ones_to_the_same_weights(
     spec: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
