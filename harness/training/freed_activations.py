@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_EVERY = 32 << 20
+_EVERY = 8 << 20
 """Bytes of gradients between two returns."""
 
 
@@ -17,7 +17,7 @@ _EVERY = 32 << 20
 def freed_activations_returned(
     parameters: Iterable[torch.nn.Parameter], give_back: Callable[[], None]
 ) -> Iterator[None]:
-    """Inside the `with` block, a backward pass calls `give_back` each time it has made another 32 MiB of gradients.
+    """Inside the `with` block, a backward pass calls `give_back` each time it has made another 8 MiB of gradients.
 
     A pass frees a block's activations and allocates the block's gradients, which do not fit into the gaps between
     activations that are still needed. Without it the process grows by nearly all gradients while as much is free.

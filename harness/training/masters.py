@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Master:
     """The float32 value of a parameter: the parameter itself, or a copy if the parameter has another number format.
 
-    `variable` is what an optimizer updates, between `begin` and `end`.
+    `variable` is what an optimizer updates; then `end` is called.
     """
 
     def __init__(self, parameter: torch.nn.Parameter) -> None:
@@ -22,6 +22,11 @@ class Master:
             parameter if parameter.dtype == torch.float32 else torch.nn.Parameter(parameter.detach().float())
         )
 
+    @property
+    def size(self) -> int:
+        """Numbers in it."""
+        return self.parameter.numel()
+
     def value(self) -> torch.Tensor:
         """The current value; not to be modified."""
         return self.variable.detach()
@@ -30,9 +35,6 @@ class Master:
         """Set the value, and the parameter to it."""
         self.variable.detach().copy_(value)
         self.end()
-
-    def begin(self) -> None:
-        """Give `variable` the value."""
 
     def end(self) -> None:
         """Set the value, and the parameter, to what `variable` has become."""

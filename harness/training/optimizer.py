@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.core.errors import ConfigError
+from harness.models.layers.malloc import trim
 from harness.training.fsdp import part, whole
 from harness.training.masters import Master
 from harness.training.settings import TrainingSettings
@@ -15,7 +16,7 @@ from harness.training.split_masters import SplitMaster, can_be_split
 if TYPE_CHECKING:
     import torch
 
-_WIDENED = 1 << 24
+_WIDENED = 1 << 22
 """Elements that are updated at a time, if their gradients or masters are float32 only for that."""
 PAGED = ("paged_adamw_32bit", "paged_adamw_8bit")
 _BITSANDBYTES = {
@@ -121,17 +122,17 @@ class Optimizer:
 
         The largest come last, when the gradients of the others are gone.
         """
-        room = sum(master.parameter.numel() for master in self._masters)
+        room = sum(master.size for master in self._masters)
         if self._narrow or any(isinstance(master, SplitMaster) for master in self._masters):
             room = max(_WIDENED, room // 16)
         portion: list[Master] = []
-        size = 0
-        for master in sorted(self._masters, key=lambda one: one.parameter.numel()):
-            if portion and size + master.parameter.numel() > room:
+        for master in sorted(self._masters, key=lambda one: one.size):
+            if portion and sum(one.size for one in portion) + master.size > room:
                 yield portion
-                portion, size = [], 0
+                portion = []
+            if master.size > room:
+                trim()  # the gaps that smaller ones leave are too small
             portion.append(master)
-            size += master.parameter.numel()
         yield portion
 
     def _update(self, masters: Sequence[Master], total: torch.Tensor | None) -> None:
@@ -144,8 +145,13 @@ class Optimizer:
         for master in self._masters:
             master.variable.grad = None
         updated = [master for master in masters if master.variable in self._gradients]
+        split = [one for one in updated if isinstance(one, SplitMaster)]
+        for one, room in zip(split, _rooms(split), strict=True):
+            one.begin(room)
+        narrow = [one for one in split if self._gradients[one.variable].dtype != torch.float32]
+        for one, room in zip(narrow, _rooms(narrow), strict=True):
+            self._gradients[one.variable] = room.view(one.variable.shape).copy_(self._gradients[one.variable])
         for master in updated:
-            master.begin()
             master.variable.grad = self._gradients.pop(master.variable).float()
         if total is not None:
             torch.nn.utils.clip_grads_with_norm_([one.variable for one in updated], self._limit, total)
@@ -243,6 +249,19 @@ def _moments(parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
         "exp_avg": zeros(),
         "exp_avg_sq": zeros(),
     }
+
+
+def _rooms(masters: Sequence[Master]) -> list[torch.Tensor]:
+    """Float32 tensors as large as the masters, in one piece of memory: pieces of many sizes would leave gaps that the next
+    ones do not fit into."""
+    import torch
+
+    devices = [master.parameter.device for master in masters]
+    if len(set(devices)) != 1:
+        return [torch.empty(one.size, device=one.parameter.device) for one in masters]
+    return list(
+        torch.empty(sum(one.size for one in masters), device=devices[0]).split([one.size for one in masters])
+    )
 
 
 def _master(parameter: torch.nn.Parameter) -> Master:

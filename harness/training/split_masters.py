@@ -54,10 +54,23 @@ class SplitMaster(Master):
     def value(self) -> torch.Tensor:
         import torch
 
-        value = self.parameter.detach().float()
-        bits = value.view(-1).view(torch.int32)
+        return self._in(torch.empty(self.size, device=self.parameter.device))
+
+    def begin(self, room: torch.Tensor) -> None:
+        """Give `variable` the value, until `end`; `room` is a flat float32 tensor as large."""
+        self.variable.data = self._in(room)
+
+    def end(self) -> None:
+        self.assign(self.variable)
+        self.variable.data = self._absent
+
+    def _in(self, room: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        value = room.view(self.parameter.shape).copy_(self.parameter.detach())
+        bits = room.view(torch.int32)
         for some in self._pieces():
-            bits[some] += self._lower[some]
+            bits[some].add_(self._lower[some])
         positions, exact = self._exceptions
         bits[positions] = exact
         return value
@@ -76,13 +89,6 @@ class SplitMaster(Master):
             positions += _nonzero(rebuilt.bitwise_xor_(bits[some]), some.start)
         where = torch.cat(positions) if positions else self._lower[:0].long()
         self._exceptions = where, bits[where]
-
-    def begin(self) -> None:
-        self.variable.data = self.value()
-
-    def end(self) -> None:
-        self.assign(self.variable)
-        self.variable.data = self._absent
 
     def _pieces(self) -> Iterator[slice]:
         size, step = len(self._lower), _AT_ONCE.get(self._lower.device.type, _ELSEWHERE)

@@ -71,7 +71,7 @@ def test_a_fresh_master_is_its_parameter_and_of_no_size() -> None:
         assert master.variable.shape == (7, 5)
         assert master.variable.untyped_storage().nbytes() == 4
         assert bool(master.variable.isnan().all()), "whoever reads it has to notice"
-        master.begin()
+        master.begin(torch.empty(35))
         assert torch.equal(master.variable, before.float())
         master.end()
     assert torch.equal(parameter, before)
