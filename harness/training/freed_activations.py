@@ -17,7 +17,7 @@ _EVERY = 8 << 20
 def freed_activations_returned(
     parameters: Iterable[torch.nn.Parameter], give_back: Callable[[], None]
 ) -> Iterator[None]:
-    """Inside the `with` block, a backward pass calls `give_back` each time it has made another 8 MiB of gradients.
+    """Inside the `with` block, a backward pass on a CPU calls `give_back` each time it has made another 8 MiB of gradients.
 
     A pass frees a block's activations and allocates the block's gradients, which do not fit into the gaps between
     activations that are still needed. Without it the process grows by nearly all gradients while as much is free.
@@ -35,7 +35,8 @@ def freed_activations_returned(
             fresh = 0
             give_back()
 
-    handles = [parameter.register_post_accumulate_grad_hook(count) for parameter in parameters]
+    on_cpu = [parameter for parameter in parameters if parameter.device.type == "cpu"]
+    handles = [parameter.register_post_accumulate_grad_hook(count) for parameter in on_cpu]
     try:
         yield
     finally:

@@ -115,6 +115,25 @@ def test_updates_are_those_of_whole_masters(
     assert not torch.equal(ours[0][0].float(), ours[1][0]), "masters have more bits than parameters"
 
 
+def test_an_update_has_the_masters_of_one_portion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "_WIDENED", 64)
+    parameters = [torch.nn.Parameter(torch.ones(size).bfloat16()) for size in (100, 16, 16, 16, 16, 16, 16)]
+    mine = Optimizer(parameters, TrainingSettings())
+    sum(p.float().sum() for p in parameters).backward()  # type: ignore[union-attr]
+    present: list[tuple[int, int]] = []
+    step = mine._adam.step
+
+    def watched() -> None:
+        whole = [one.size for one in mine._masters if one.variable.untyped_storage().nbytes() > 4]
+        present.append((sum(whole), len(mine._gradients)))
+        step()
+
+    monkeypatch.setattr(mine._adam, "step", watched)
+    mine.step(0.01)
+    assert present == [(64, 3), (32, 1), (100, 0)], "the largest comes last, when no other gradient is left"
+    assert all(one.variable.untyped_storage().nbytes() == 4 for one in mine._masters)
+
+
 def test_the_average_is_in_place_for_a_while_and_the_masters_stay() -> None:
     parameter = torch.nn.Parameter(torch.randn(40, 30).bfloat16())
     mine = Optimizer([parameter], TrainingSettings())
