@@ -69,8 +69,8 @@ class SplitMaster(Master):
 
         value = room.view(self.parameter.shape).copy_(self.parameter.detach())
         bits = room.view(torch.int32)
-        for some in self._pieces():
-            bits[some].add_(self._lower[some])
+        for piece in self._pieces():
+            bits[piece].add_(self._lower[piece])
         positions, exact = self._exceptions
         bits[positions] = exact
         return value
@@ -83,10 +83,10 @@ class SplitMaster(Master):
         parameter.copy_(value)
         bits, rounded = value.view(-1).view(torch.int32), parameter.view(-1)
         positions = []
-        for some in self._pieces():
-            self._lower[some] = bits[some]
-            rebuilt = rounded[some].float().view(torch.int32).add_(self._lower[some])
-            positions += _nonzero(rebuilt.bitwise_xor_(bits[some]), some.start)
+        for piece in self._pieces():
+            self._lower[piece] = bits[piece]
+            rebuilt = rounded[piece].float().view(torch.int32).add_(self._lower[piece])
+            positions += _nonzero(rebuilt.bitwise_xor_(bits[piece]), piece.start)
         where = torch.cat(positions) if positions else self._lower[:0].long()
         self._exceptions = where, bits[where]
 

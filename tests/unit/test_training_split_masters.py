@@ -187,11 +187,11 @@ def test_a_checkpoint_of_whole_masters_goes_on_with_split_ones_to_the_same_weigh
 
 
 def _in_two_processes(folder: Path) -> None:
-    seen = {}
+    results = {}
     for sharding in ("none", "full"):
         steps, weights = trained(folder / sharding, sharding=sharding)
-        seen[sharding] = [[s.loss for s in steps], sum(p.double().sum().item() for p in weights.values())]
-    (folder / f"{distributed.group().rank}.json").write_text(json.dumps(seen))
+        results[sharding] = [[s.loss for s in steps], sum(p.double().sum().item() for p in weights.values())]
+    (folder / f"{distributed.group().rank}.json").write_text(json.dumps(results))
 
 
 def test_two_processes_with_whole_or_divided_networks_learn_what_one_does(tmp_path: Path) -> None:
