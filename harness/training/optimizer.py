@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.core.errors import ConfigError
-from harness.models.layers.malloc import trim
 from harness.training.fsdp import part, whole
 from harness.training.masters import Master
 from harness.training.settings import TrainingSettings
-from harness.training.split_masters import SplitMaster, can_be_split
+from harness.training.split_masters import Room, SplitMaster, can_be_split
 
 if TYPE_CHECKING:
     import torch
@@ -86,8 +85,9 @@ class Optimizer:
         if math.isfinite(norm):
             for group in self._adam.param_groups:
                 group["lr"] = learning_rate
+            room = Room(2 * self._portion)
             for masters in self._portions():
-                self._update(masters, total if norm > self._limit else None)
+                self._update(masters, room, total if norm > self._limit else None)
         self.clear()
         return norm
 
@@ -117,25 +117,26 @@ class Optimizer:
         total: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return total
 
-    def _portions(self) -> Iterator[list[Master]]:
-        """The masters that are updated together: all of them if they and their gradients are float32 already.
-
-        The largest come last, when the gradients of the others are gone.
-        """
-        room = sum(master.size for master in self._masters)
+    @property
+    def _portion(self) -> int:
+        """Numbers that are updated together: all of them if masters and gradients are float32 already."""
+        every = sum(master.size for master in self._masters)
         if self._narrow or any(isinstance(master, SplitMaster) for master in self._masters):
-            room = max(_WIDENED, room // 16)
+            return max(_WIDENED, every // 16)
+        return every
+
+    def _portions(self) -> Iterator[list[Master]]:
+        """The masters that are updated together; the largest last, when the gradients of the others are gone."""
+        most = self._portion
         portion: list[Master] = []
         for master in sorted(self._masters, key=lambda one: one.size):
-            if portion and sum(one.size for one in portion) + master.size > room:
+            if portion and sum(one.size for one in portion) + master.size > most:
                 yield portion
                 portion = []
-            if master.size > room:
-                trim()  # the gaps that smaller ones leave are too small
             portion.append(master)
         yield portion
 
-    def _update(self, masters: Sequence[Master], total: torch.Tensor | None) -> None:
+    def _update(self, masters: Sequence[Master], room: Room, total: torch.Tensor | None) -> None:
         """One step of Adam for some masters, clipped if the gradients' `total` norm is given.
 
         Adam passes over a parameter without a gradient, so those of the other masters are set aside.
@@ -146,11 +147,12 @@ class Optimizer:
             master.variable.grad = None
         updated = [master for master in masters if master.variable in self._gradients]
         split = [one for one in updated if isinstance(one, SplitMaster)]
-        for one, room in zip(split, _rooms(split), strict=True):
-            one.begin(room)
         narrow = [one for one in split if self._gradients[one.variable].dtype != torch.float32]
-        for one, room in zip(narrow, _rooms(narrow), strict=True):
-            self._gradients[one.variable] = room.view(one.variable.shape).copy_(self._gradients[one.variable])
+        rooms = iter(room.divided([*split, *narrow]))
+        for one, wide in zip(split, rooms, strict=False):
+            one.begin(wide)
+        for one, wide in zip(narrow, rooms, strict=True):
+            self._gradients[one.variable] = wide.view(one.variable.shape).copy_(self._gradients[one.variable])
         for master in updated:
             master.variable.grad = self._gradients.pop(master.variable).float()
         if total is not None:
@@ -249,19 +251,6 @@ def _moments(parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
         "exp_avg": zeros(),
         "exp_avg_sq": zeros(),
     }
-
-
-def _rooms(masters: Sequence[Master]) -> list[torch.Tensor]:
-    """Float32 tensors as large as the masters, in one piece of memory: pieces of many sizes would leave gaps that the next
-    ones do not fit into."""
-    import torch
-
-    devices = [master.parameter.device for master in masters]
-    if len(set(devices)) != 1:
-        return [torch.empty(one.size, device=one.parameter.device) for one in masters]
-    return list(
-        torch.empty(sum(one.size for one in masters), device=devices[0]).split([one.size for one in masters])
-    )
 
 
 def _master(parameter: torch.nn.Parameter) -> Master:

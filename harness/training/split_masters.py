@@ -14,9 +14,10 @@ kept whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.models.layers.malloc import trim
 from harness.training.masters import Master
 
 if TYPE_CHECKING:
@@ -93,6 +94,33 @@ class SplitMaster(Master):
     def _pieces(self) -> Iterator[slice]:
         size, step = len(self._lower), _AT_ONCE.get(self._lower.device.type, _ELSEWHERE)
         return (slice(start, min(start + step, size)) for start in range(0, size, step))
+
+
+class Room:
+    """Float32 memory that one portion of masters after another uses.
+
+    If each portion freed and allocated its own, gaps of many sizes would stay that the next ones do not fit into.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._flat: dict[torch.device, torch.Tensor] = {}
+
+    def divided(self, masters: Sequence[Master]) -> list[torch.Tensor]:
+        """A flat tensor as large as each master, on its device; those given before are no longer in use."""
+        import torch
+
+        pieces: dict[int, torch.Tensor] = {}
+        for device in {master.parameter.device for master in masters}:
+            here = {number: one.size for number, one in enumerate(masters) if one.parameter.device == device}
+            needed = sum(here.values())
+            if device not in self._flat or len(self._flat[device]) < needed:
+                self._flat.pop(device, None)
+                trim()
+                self._flat[device] = torch.empty(max(needed, self._least), device=device)
+            split = self._flat[device][:needed].split(list(here.values()))
+            pieces |= dict(zip(here, split, strict=True))
+        return [pieces[number] for number in range(len(masters))]
 
 
 def _nonzero(numbers: torch.Tensor, offset: int) -> list[torch.Tensor]:

@@ -20,7 +20,7 @@ from harness.training.freed_activations import freed_activations_returned
 from harness.training.masters import Master
 from harness.training.optimizer import Optimizer
 from harness.training.settings import TrainingSettings
-from harness.training.split_masters import SplitMaster, can_be_split
+from harness.training.split_masters import Room, SplitMaster, can_be_split
 from tests.unit.training_kit import context, lessons
 from tests.unit.training_processes import together
 
@@ -132,6 +132,21 @@ def test_an_update_has_the_masters_of_one_portion_at_a_time(monkeypatch: pytest.
     mine.step(0.01)
     assert present == [(64, 3), (32, 1), (100, 0)], "the largest comes last, when no other gradient is left"
     assert all(one.variable.untyped_storage().nbytes() == 4 for one in mine._masters)
+
+
+def test_room_is_used_again_and_grows_when_it_has_to() -> None:
+    room = Room(10)
+    small = [SplitMaster(torch.nn.Parameter(torch.ones(size).bfloat16())) for size in (4, 0, 5)]
+    first, second = room.divided(small), room.divided(small[::-1])
+    assert [len(one) for one in first] == [4, 0, 5]
+    assert [len(one) for one in second] == [5, 0, 4]
+    assert first[0].data_ptr() == second[0].data_ptr()
+    assert {one.dtype for one in first} == {torch.float32}
+    assert first[2].data_ptr() == first[0].data_ptr() + 16, "side by side"
+    assert [len(one) for one in room.divided(2 * small)] == [4, 0, 5, 4, 0, 5]
+    elsewhere = SplitMaster(torch.nn.Parameter(torch.ones(3, device="meta").bfloat16()))
+    devices = [one.device.type for one in room.divided([small[0], elsewhere, small[2]])]
+    assert devices == ["cpu", "meta", "cpu"]
 
 
 def test_the_average_is_in_place_for_a_while_and_the_masters_stay() -> None:
