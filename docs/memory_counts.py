@@ -26,6 +26,7 @@ from torch.utils._pytree import tree_leaves
 from harness.core.kinds import build
 from harness.estimate import memory
 from harness.models.dimensions import Shape
+from harness.training.masters import Master
 
 PAGE = Path(__file__).with_name("memory.md")
 BEGIN, END = "<!-- counts: made by python -m docs.memory_counts -->", "<!-- end of counts -->"
@@ -122,9 +123,10 @@ class _Flash(torch.autograd.Function):
 class _Adam:
     """Two float32 states for each master weight, and no arithmetic."""
 
-    def __init__(self, _groups: object, _settings: object, masters: Sequence[Tensor]) -> None:
+    def __init__(self, _groups: object, _settings: object, masters: Sequence[Master]) -> None:
         self.param_groups: list[dict[str, object]] = []
-        self._states = [(torch.zeros_like(master), torch.zeros_like(master)) for master in masters]
+        zeros = partial(torch.zeros_like, dtype=torch.float32)
+        self._states = [(zeros(one.parameter), zeros(one.parameter)) for one in masters]
 
     def step(self) -> None:
         """Nothing is computed."""
@@ -163,7 +165,6 @@ def _peak(model: str, method: str, checkpointing: bool, layers: int) -> int:
             alive.most = alive.now
             with recomputed_activations(network, checkpointing), _narrow(network):
                 _step(network)
-            optimizer.write(optimizer.masters)
             optimizer.clear()
         return alive.most
 

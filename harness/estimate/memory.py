@@ -2,7 +2,7 @@
 
 Two estimates. The textbook's (`textbook`): everything in the weights' number format, two Adam states and one
 gradient per weight, a fifth more for inference. And this harness's own, term by term as its engine and its
-training loop allocate: gradients, float32 masters and Adam states of what is trained, keys and values of the
+training loop allocate: gradients, masters and Adam states of what is trained, keys and values of the
 rows that are answered at once, activations of one micro-batch. `docs/memory.md` says how the activation term
 was calibrated.
 """
@@ -18,6 +18,8 @@ GB = 1e9
 INFERENCE_OVERHEAD = 1.2
 """The textbook's allowance for everything except weights at inference."""
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+_MASTERS = {"float32": 0.0, "bfloat16": 2.0, "float16": 4.0}
+"""Bytes beside a weight for its float32 value (`harness.training.split_masters`)."""
 _ADAM = {"adamw": 8.0, "paged_adamw_32bit": 8.0, "adamw_8bit": 2.03, "paged_adamw_8bit": 2.03}
 """Bytes of optimizer states per trained weight; 8-bit ones have a float32 scale per 256 (two states)."""
 _POSITIONS = 1024
@@ -135,7 +137,7 @@ def training(
     return Memory(
         weights=weights(shape, base, dtype) + 4.0 * added,
         gradients=gradients + 4.0 * min(trainable, added),
-        masters=(4.0 * max(0, own) if size < 4 else 0.0) + average,
+        masters=_MASTERS[dtype] * max(0, own) + average,
         optimizer=adam * trainable,
         activations=kept,
         reused=min(gradients, kept) if stage.gradient_accumulation_steps == 1 else 0.0,

@@ -22,18 +22,16 @@ class Average:
 
     def __init__(self, optimizer: Optimizer, decay: float) -> None:
         self._optimizer, self._decay, self._updates = optimizer, decay, 0
-        self.values = [master.detach().clone() for master in optimizer.masters] if decay else []
+        self.values = [master.clone() for master in optimizer.masters] if decay else []
 
     def update(self) -> None:
         """Update the average with the weights after a step."""
-        import torch
-
         if not self.values:
             return
         self._updates += 1
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
-        masters = [master.detach() for master in self._optimizer.masters]
-        torch._foreach_lerp_(self.values, masters, 1 - decay)
+        for value, master in zip(self.values, self._optimizer.masters, strict=True):
+            value.lerp_(master, 1 - decay)
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -41,13 +39,11 @@ class Average:
         if not self.values:
             yield
             return
-        current = [master.detach().clone() for master in self._optimizer.masters]
+        current = [parameter.detach().clone() for parameter in self._optimizer.parameters]
         self.settle()
         try:
             yield
         finally:
-            for master, value in zip(self._optimizer.masters, current, strict=True):
-                master.data.copy_(value)
             self._optimizer.write(current)
 
     def settle(self) -> None:

@@ -55,9 +55,9 @@ class Gradient:
         while (loss := self._attempt(rows, weight)) is None:
             self._halve(step, rows)
         if self.group.size > 1:
-            self.optimizer.gather()
-        if not self.learner.divided:
-            self.group.all_reduce_gradients(self.optimizer.masters)
+            masters = self.optimizer.gather()
+            if not self.learner.divided:
+                self.group.all_reduce_gradients(masters)
         return self.group.total(loss, self.learner.network.device)
 
     def _micro_batches(

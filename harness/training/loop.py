@@ -24,6 +24,7 @@ from harness.training.checkpoint import Checkpoint, LoopState, signature
 from harness.training.collator import Layout
 from harness.training.ema import Average
 from harness.training.evaluation import Evaluation, evaluate
+from harness.training.freed_activations import freed_activations_returned
 from harness.training.fsdp import lacking_somewhere, learner
 from harness.training.gradient_accumulation import Gradient, Loss
 from harness.training.loss import response_loss
@@ -144,6 +145,7 @@ class _Loop:
                 gated_mlps(self.learner.network),
                 recomputed_states(),
                 kept_memory() as give_back,
+                freed_activations_returned(parameters, give_back),
             ):
                 for rows in self._steps():
                     self._step(rows, give_back)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.core.errors import ConfigError
 from harness.training.fsdp import part, whole
+from harness.training.masters import Master
 from harness.training.settings import TrainingSettings
+from harness.training.split_masters import Room, SplitMaster, can_be_split
 
 if TYPE_CHECKING:
     import torch
 
-_WIDENED = 1 << 24
-"""Elements of the gradients that are float32 at a time, in a step that was one micro-batch."""
+_WIDENED = 1 << 22
+"""Elements that are updated at a time, if their gradients or masters are float32 only for that."""
 PAGED = ("paged_adamw_32bit", "paged_adamw_8bit")
 _BITSANDBYTES = {
     "adamw_8bit": "AdamW8bit",
@@ -34,58 +36,68 @@ class Optimizer:
     """AdamW over the trainable parameters.
 
     A bfloat16 weight has 8 bits of precision: an update below 1/256 of it is rounded away, and
-    most late updates are. So parameters of lower precision get a float32 master copy; after each step the masters are
-    written back. Float32 parameters are their own masters.
+    most late updates are. So parameters of lower precision have float32 masters, which are written back after each
+    update. Float32 parameters are their own masters.
 
     Gradients add up in float32. One that nothing is added to stays as narrow as its parameter until the update, which
-    widens a sixteenth of them at a time.
+    widens a sixteenth of them at a time. So are the masters of bfloat16 parameters: between updates they are two bytes
+    beside the parameter (`harness.training.split_masters`).
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: TrainingSettings) -> None:
-        import torch
 
         self._limit = settings.max_grad_norm
-        self._pairs = [(p, p if p.dtype == torch.float32 else _master(p)) for p in parameters]
+        self._masters = [_master(parameter) for parameter in parameters]
         self._gradients: dict[torch.nn.Parameter, torch.Tensor] = {}
         """By master: what has been accumulated for it and is not its `grad` yet."""
         self._hooks = [
-            p.register_post_accumulate_grad_hook(self._into(master))
-            for p, master in self._pairs
-            if master is not p
+            master.parameter.register_post_accumulate_grad_hook(self._into(master.variable))
+            for master in self._masters
+            if master.variable is not master.parameter
         ]
+        matrices = [master.variable for master in self._masters if master.parameter.ndim >= 2]
+        vectors = [master.variable for master in self._masters if master.parameter.ndim < 2]
         groups = [
-            {"params": [m for m in self.masters if m.ndim >= 2], "weight_decay": settings.weight_decay},
-            {"params": [m for m in self.masters if m.ndim < 2], "weight_decay": 0.0},
+            {"params": matrices, "weight_decay": settings.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
         ]
-        self._adam = _adam([g for g in groups if g["params"]], settings, self.masters)
+        self._adam = _adam([g for g in groups if g["params"]], settings, self._masters)
 
     @property
-    def masters(self) -> list[torch.nn.Parameter]:
-        """The float32 weights that are updated, in the order of the parameters."""
-        return [master for _, master in self._pairs]
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """The network's parameters that are trained."""
+        return [master.parameter for master in self._masters]
+
+    @property
+    def masters(self) -> Iterator[torch.Tensor]:
+        """The float32 weights, one at a time in the order of the parameters; not to be modified."""
+        return (master.value() for master in self._masters)
 
     def step(self, learning_rate: float) -> float:
         """Clip, update and clear the gradients; return the gradient's norm before clipping.
 
         Nothing is updated when that norm is not finite.
         """
-        self._gradients |= {master: master.grad for master in self.masters if master.grad is not None}
+        variables = [master.variable for master in self._masters]
+        self._gradients |= {one: one.grad for one in variables if one.grad is not None}
         total = self._norm()
         norm = float(whole(total))
         if math.isfinite(norm):
             for group in self._adam.param_groups:
                 group["lr"] = learning_rate
+            room = Room(2 * self._portion)
             for masters in self._portions():
-                self._update(masters, total if norm > self._limit else None)
-            self.write(self.masters)
+                self._update(masters, room, total if norm > self._limit else None)
         self.clear()
         return norm
 
-    def gather(self) -> None:
-        """Make every gradient the `grad` of its master, in float32: processes add theirs up there."""
-        for master, gradient in self._gradients.items():
-            master.grad = gradient.float()
+    def gather(self) -> list[torch.nn.Parameter]:
+        """Make every gradient the `grad` of its master, in float32, and return the masters: processes add their
+        gradients up there."""
+        for variable, gradient in self._gradients.items():
+            variable.grad = gradient.float()
         self._gradients.clear()
+        return [master.variable for master in self._masters]
 
     @property
     def _narrow(self) -> bool:
@@ -105,64 +117,71 @@ class Optimizer:
         total: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return total
 
-    def _portions(self) -> Iterator[list[torch.nn.Parameter]]:
-        """The masters that are updated together: all of them if their gradients are float32 already."""
-        room = sum(master.numel() for master in self.masters)
-        if self._narrow:
-            room = max(_WIDENED, room // 16)
-        portion: list[torch.nn.Parameter] = []
-        size = 0
-        for master in self.masters:
-            if portion and size + master.numel() > room:
+    @property
+    def _portion(self) -> int:
+        """Numbers that are updated together: all of them if masters and gradients are float32 already."""
+        every = sum(master.size for master in self._masters)
+        if self._narrow or any(isinstance(master, SplitMaster) for master in self._masters):
+            return max(_WIDENED, every // 16)
+        return every
+
+    def _portions(self) -> Iterator[list[Master]]:
+        """The masters that are updated together; the largest last, when the gradients of the others are gone."""
+        most = self._portion
+        portion: list[Master] = []
+        for master in sorted(self._masters, key=lambda one: one.size):
+            if portion and sum(one.size for one in portion) + master.size > most:
                 yield portion
-                portion, size = [], 0
+                portion = []
             portion.append(master)
-            size += master.numel()
         yield portion
 
-    def _update(self, masters: Sequence[torch.nn.Parameter], total: torch.Tensor | None) -> None:
+    def _update(self, masters: Sequence[Master], room: Room, total: torch.Tensor | None) -> None:
         """One step of Adam for some masters, clipped if the gradients' `total` norm is given.
 
         Adam passes over a parameter without a gradient, so those of the other masters are set aside.
         """
         import torch
 
-        for master in self.masters:
-            master.grad = None
-        for master in masters:
-            if (gradient := self._gradients.pop(master, None)) is not None:
-                master.grad = gradient.float()
+        for master in self._masters:
+            master.variable.grad = None
+        updated = [master for master in masters if master.variable in self._gradients]
+        split = [one for one in updated if isinstance(one, SplitMaster)]
+        narrow = [one for one in split if self._gradients[one.variable].dtype != torch.float32]
+        rooms = iter(room.divided([*split, *narrow]))
+        for one, wide in zip(split, rooms, strict=False):
+            one.begin(wide)
+        for one, wide in zip(narrow, rooms, strict=True):
+            self._gradients[one.variable] = wide.view(one.variable.shape).copy_(self._gradients[one.variable])
+        for master in updated:
+            master.variable.grad = self._gradients.pop(master.variable).float()
         if total is not None:
-            torch.nn.utils.clip_grads_with_norm_(masters, self._limit, total)
+            torch.nn.utils.clip_grads_with_norm_([one.variable for one in updated], self._limit, total)
         self._adam.step()
+        for master in updated:
+            master.variable.grad = None
+            master.end()
 
-    def write(self, values: Sequence[torch.Tensor]) -> None:
-        """Copy float32 values, one for each parameter, into the network."""
-        import torch
-
-        with torch.no_grad():
-            for (parameter, _), value in zip(self._pairs, values, strict=True):
-                if value is not parameter:
-                    parameter.copy_(value)
+    def write(self, values: Iterable[torch.Tensor]) -> None:
+        """Copy values, one for each parameter, into the network; the masters of narrower parameters stay."""
+        for master, value in zip(self._masters, values, strict=True):
+            master.parameter.detach().copy_(value)
 
     def clear(self) -> None:
         """Clear the accumulated gradients."""
         self._gradients.clear()
-        for parameter, master in self._pairs:
-            parameter.grad = master.grad = None
+        for master in self._masters:
+            master.parameter.grad = master.variable.grad = None
 
     def state(self) -> OptimizerState:
         """Everything that later steps depend on: full-precision weights and Adam's moments."""
-        return {"masters": [master.detach() for master in self.masters], "adam": self._adam.state_dict()}
+        return {"masters": list(self.masters), "adam": self._adam.state_dict()}
 
     def load(self, state: OptimizerState) -> None:
         """Restore what `state` returned, given as unsharded tensors."""
-        import torch
-
-        with torch.no_grad():
-            for master, value in zip(self.masters, state["masters"], strict=True):
-                master.copy_(part(value, master))
-        numbered = [master for group in self._adam.param_groups for master in group["params"]]
+        for master, value in zip(self._masters, state["masters"], strict=True):
+            master.assign(part(value, master.variable))
+        numbered = [variable for group in self._adam.param_groups for variable in group["params"]]
         moments = {
             number: {
                 name: part(value, numbered[number]) if name in ("exp_avg", "exp_avg_sq") else value
@@ -171,7 +190,6 @@ class Optimizer:
             for number, held in state["adam"]["state"].items()
         }
         self._adam.load_state_dict({**state["adam"], "state": moments})
-        self.write(self.masters)
 
     def _into(self, master: torch.nn.Parameter) -> Callable[[torch.nn.Parameter], None]:
         def add(parameter: torch.nn.Parameter) -> None:
@@ -191,7 +209,7 @@ class Optimizer:
 
 
 def _adam(
-    groups: list[dict[str, object]], settings: TrainingSettings, masters: Sequence[torch.nn.Parameter]
+    groups: list[dict[str, object]], settings: TrainingSettings, masters: Sequence[Master]
 ) -> torch.optim.Optimizer:
     """The optimizer that `optim` names.
 
@@ -203,9 +221,9 @@ def _adam(
     if settings.optim == "adamw":
         adam = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         for master in masters:
-            adam.state[master] = _moments(master)
+            adam.state[master.variable] = _moments(master.parameter)
         return adam
-    if settings.optim in PAGED and masters[0].device.type != "cuda":
+    if settings.optim in PAGED and masters[0].parameter.device.type != "cuda":
         raise ConfigError(
             f"optim {settings.optim} moves its states between GPU and CPU, and this model is not on a GPU",
             remedy="use adamw or adamw_8bit",
@@ -220,19 +238,20 @@ def _adam(
     return cls(groups, lr=settings.learning_rate)
 
 
-def _moments(master: torch.nn.Parameter) -> dict[str, torch.Tensor]:
+def _moments(parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
     """The state of AdamW, which torch would create in the first step: between gradients and activations, whose
     memory would then come back in pieces that later steps cannot use."""
     import torch
 
+    def zeros() -> torch.Tensor:
+        return torch.zeros_like(parameter, dtype=torch.float32, memory_format=torch.preserve_format)
+
     return {
-        "step": torch.zeros((), dtype=torch.float32, device=master.device),
-        "exp_avg": torch.zeros_like(master, memory_format=torch.preserve_format),
-        "exp_avg_sq": torch.zeros_like(master, memory_format=torch.preserve_format),
+        "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+        "exp_avg": zeros(),
+        "exp_avg_sq": zeros(),
     }
 
 
-def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:
-    import torch
-
-    return torch.nn.Parameter(parameter.detach().float())
+def _master(parameter: torch.nn.Parameter) -> Master:
+    return SplitMaster(parameter) if can_be_split(parameter) else Master(parameter)

@@ -12,6 +12,7 @@ import torch
 from harness.engines.hf import forward_pass, token_sampling
 from harness.models.layers import narrow_lora, plain_layers
 from harness.training import batching, optimizer
+from harness.training.masters import Master
 from tests.pretended import test_compute as checks
 from tests.pretended import test_folded as folding
 from tests.pretended.device import Pretended
@@ -84,7 +85,12 @@ def _adapters_not_narrowed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _masters_on_the_host(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(optimizer, "_master", lambda p: torch.nn.Parameter(p.detach().float().cpu()))
+    def on_the_host(parameter: torch.nn.Parameter) -> Master:
+        master = Master(parameter)
+        master.variable = torch.nn.Parameter(parameter.detach().float().cpu())
+        return master
+
+    patch.setattr(optimizer, "_master", on_the_host)
 
 
 def _rows_on_the_host(patch: pytest.MonkeyPatch) -> None:
