@@ -117,3 +117,20 @@ def test_what_answers_say_is_read_by_duckdb(text: str) -> None:
         f'"extracted": {{"status": "valid", "value": {{"a": ["{text}"]}}}}}}\n'
     )
     _both([GOOD, odd], True)
+
+
+def test_positions_count_the_lines_where_several_threads_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More lines than one thread takes at a time."""
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(bulk, "PER_THREAD", 1)
+    lines = 300_000
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(f'{{"sample_id": "{i:06d}"}}\n' for i in range(lines)))
+    with Store.writable(tmp_path / "store.duckdb") as store:
+        assert bulk.load(store, "r", file) == lines
+        assert store.rows(
+            "SELECT count(*) AS n, count(DISTINCT position) AS positions, min(position) AS first FROM samples "
+            "WHERE position = CAST(sample_id AS INTEGER)"
+        ) == [{"n": lines, "positions": lines, "first": 0}]

@@ -49,7 +49,7 @@ _FIELDS = {
     **{"cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
 }
 _SAMPLES = """
-SELECT sample_id, position, input, target,
+SELECT sample_id, CAST(rowid AS INTEGER) AS position, input, target,
        "group" AS group_id, meta, coalesce(context_ids, []) AS context_ids,
        prompt, coalesce(shots, []) AS shots, output, tokens_in, tokens_out, seconds, waited,
        retries, clock, finish_reason, cached, error, strict.status AS strict_status, strict.reason AS strict_reason,
@@ -65,7 +65,7 @@ SELECT sample_id, unnest(scores, recursive := true) FROM {answers}
 _RETRIEVALS = """
 SELECT sample_id, CAST(rank AS INTEGER) AS rank, p.document, p.title, p.text, p.score,
        CASE WHEN len(gold_ids) > 0 THEN list_contains(gold_ids, p.document) END AS gold
-FROM (SELECT sample_id, position, coalesce(flatten(gold_twins), context_ids) AS gold_ids, unnest(passages) AS p,
+FROM (SELECT sample_id, coalesce(flatten(gold_twins), context_ids) AS gold_ids, unnest(passages) AS p,
              generate_subscripts(passages, 1) AS rank FROM {answers} WHERE len(passages) > 0)
 """
 
@@ -175,7 +175,8 @@ _HAS_NOT_A_NUMBER = " OR ".join(
 )
 """Whether a row holds a number that JSON does not have."""
 _READ = (
-    "SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS position, * FROM read_json(?, "
+    # Without row_number(), which would make it the work of one thread: the table's rowid counts the lines.
+    "SELECT * FROM read_json(?, "
     "format = 'newline_delimited', columns = {"
     + ", ".join(f"'{name}': '{kind}'" for name, kind in _FIELDS.items())
     + "})"
