@@ -18,9 +18,9 @@ from harness.imports.pairing import roster
 from harness.imports.sample import ForeignLog, Metric
 from harness.results import log_draft, log_drafts
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.imported_record import Choice, LogDraft, record_of
+from harness.results.imported_record import Choice, record_of
 from harness.results.imported_rows import RowWriter
-from harness.results.log_draft import Progress
+from harness.results.log_draft import LogDraft, Progress
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
 
@@ -48,7 +48,10 @@ def written(
         bare = [log for log in logs if not log.shows_content]
         if bare:
             known = roster([*(draft.names for draft in made), *(log for log in stored if log.shows_content)])
-            made += [log_draft.draft(results, log, pair_by, known, progress) for log in bare]
+            made += [
+                log_draft.draft(log_draft.folder_of(results, log, pair_by), log, pair_by, known, progress)
+                for log in bare
+            ]
     except BaseException:
         for log in logs:
             shutil.rmtree(log_draft.folder_of(results, log, pair_by), ignore_errors=True)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from harness.core.errors import ConfigError
 from harness.imports.pairing import Pairing, pair, pairings, remedy
 from harness.imports.sample import ForeignLog
-from harness.results.imported_record import Choice, LogDraft
+from harness.results.imported_record import Choice
+from harness.results.log_draft import LogDraft
 from harness.results.stored_logs import StoredLog
 
 
