@@ -19,7 +19,7 @@ from harness.imports.sample import ForeignLog, Metric
 from harness.results import log_draft, log_drafts
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import Choice, record_of
-from harness.results.imported_rows import RowWriter
+from harness.results.imported_rows import BEYOND, RowWriter
 from harness.results.log_draft import LogDraft, Progress
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
@@ -27,6 +27,7 @@ from harness.results.stored_logs import StoredLog
 MARGIN = 0.02
 """A smaller difference does not matter; the default of a task file that names none."""
 UNSCORED = "import a log that holds a score per sample, or let a task of the harness score its answers: --beside TASK"
+PERCENTAGES = "divide percentages by 100, or let a task of the harness score the answers: --beside TASK"
 
 
 def written(
@@ -83,7 +84,8 @@ def choose(
         draft = next((d for d, own in zip(drafts, usable, strict=True) if not own), drafts[0])
         reasons = "; ".join([*draft.log.notes, *draft.notes]) or "the logs share no metric"
         names = ", ".join(sorted({one.stored_as for own in usable for one in own}))
-        remedy = f"metrics there are: {names}" if names else UNSCORED
+        nothing = PERCENTAGES if BEYOND in reasons else UNSCORED
+        remedy = f"metrics there are: {names}" if names else nothing
         raise ConfigError(
             f"{draft.log.task}: no score to compare: {reasons}", file=draft.log.origin.file, remedy=remedy
         )

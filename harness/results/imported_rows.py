@@ -21,6 +21,8 @@ from harness.imports.sample import ForeignSample, Metric
 if TYPE_CHECKING:
     from harness.results.records.missing import Missing
 
+BEYOND = "are not scores within [0, 1]"
+"""What is wrong with values such as percentages."""
 SKIPPED = "the tool gave no score"
 TOGETHER = 250
 """Rows that are written, and searched for secrets, at a time."""
@@ -115,7 +117,7 @@ def unusable(metric: Metric, tally: Tally) -> str:
             "they are not that score's values; left out"
         )
     if tally.low < 0.0 or tally.high > 1.0:
-        return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} are not scores within [0, 1]; divide percentages by 100"
+        return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} {BEYOND}"
     return ""
 
 
