@@ -65,9 +65,12 @@ def unrecognized(file: Path) -> ConfigError:
     if file.suffix in (".csv", ".tsv"):
         with file.open(encoding="utf-8-sig", errors="replace") as lines:
             header = safe_name(lines.readline(LONGEST))
-        what = f"not a table of scores: its first line is '{header}'"
+        what = f"not a log of a known tool: its first line is '{header}'"
         return ConfigError(
-            what, file=file, line=1, remedy="name its columns id or prompt, model, and score in the first line"
+            what,
+            file=file,
+            line=1,
+            remedy="name its columns id or prompt, model, and score in the first line",
         )
     return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}")
 

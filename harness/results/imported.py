@@ -83,9 +83,13 @@ def choose(
     if not shared:
         draft = next((d for d, own in zip(drafts, usable, strict=True) if not own), drafts[0])
         reasons = "; ".join([*draft.log.notes, *draft.notes]) or "the logs share no metric"
-        names = ", ".join(sorted({one.stored_as for own in usable for one in own}))
-        nothing = PERCENTAGES if BEYOND in reasons else UNSCORED
-        remedy = f"metrics there are: {names}" if names else nothing
+        names = "; ".join(
+            f"{', '.join(one.stored_as for one in own)} ({d.log.system})"
+            for d, own in zip(drafts, usable, strict=True)
+            if own
+        )
+        others = f"metrics there are: {names}" if names else UNSCORED
+        remedy = PERCENTAGES if BEYOND in reasons else others
         raise ConfigError(
             f"{draft.log.task}: no score to compare: {reasons}", file=draft.log.origin.file, remedy=remedy
         )
