@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -132,6 +133,7 @@ def _result(process: Process) -> Written | None:
 
 def write_requested() -> None:
     """What such a process does: the job comes on stdin, and what was written goes to stdout, where nothing else may go."""
+    gc.disable()  # millions of objects are made here, and none of them in a cycle
     answer, sys.stdout = sys.stdout.buffer, sys.stderr
     job: Job = pickle.load(sys.stdin.buffer)
     made = job.draft()
