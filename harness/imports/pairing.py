@@ -94,7 +94,8 @@ class Pairing:
 
 def pair(first: NamedLog, second: NamedLog) -> Pairing:
     """What two logs of a task share."""
-    shared = first.names & second.names
+    # Most logs hold the same examples, which is found out faster than their intersection is made.
+    shared = first.names if first.names <= second.names else first.names & second.names
     reasons = {}
     if len(shared) < max(len(first.names), len(second.names)):
         reasons = _reasons(first, second)
