@@ -14,6 +14,8 @@ from harness.imports.sample import ForeignLog
 
 _PACKED = {b"\x1f\x8b": "gzip", b"(\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz"}
 """The first bytes of a packed file, and the program that packed it."""
+_UNPACKED_BY_NAME = (".gz", ".zst", ".bz2", ".xz")
+"""Endings that these programs want, and remove."""
 LONGEST = 200
 """Characters of a table's first line that are shown."""
 SUFFIXES = (".json", ".jsonl", ".eval", ".csv", ".tsv")
@@ -60,7 +62,9 @@ def unrecognized(file: Path) -> ConfigError:
     with file.open("rb") as stream:
         packed = _PACKED.get(stream.read(2))
     if packed and file.suffix != ".eval":
-        return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {packed} -d {file}")
+        named = file.suffix in _UNPACKED_BY_NAME
+        how = f"{packed} -d {file}" if named else f"{packed} -dc < {file} > unpacked{file.suffix}"
+        return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {how}")
     known = ", ".join(log_format.name() for log_format in formats())
     if file.suffix in (".csv", ".tsv"):
         with file.open(encoding="utf-8-sig", errors="replace") as lines:

@@ -85,7 +85,8 @@ def _renamed(options: ImportOptions) -> list[ForeignLog]:
     names = repeated(options.name)
     if names and len(names) != len(options.paths):
         raise ConfigError(
-            f"{len(names)} names for {len(options.paths)} files", remedy="give one --name for each file"
+            f"--name is given {len(names)} times for {len(options.paths)} files",
+            remedy="give one --name for each file",
         )
     logs: list[ForeignLog] = []
     with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -159,3 +160,11 @@ def test_where_two_logs_share_no_metric_the_remedy_says_which_has_which() -> Non
 def test_repeats_of_some_examples_are_not_said_to_be_of_each() -> None:
     Path("t.csv").write_text("id,model,score,repeat\nq1,a,1,1\nq1,a,0,2\nq2,a,1,1\n", "utf-8")
     assert imported(Path("t.csv")).notes == ("a, t: 2 answers or fewer to an example, taken as seeds",)
+
+
+def test_a_packed_file_under_another_name_is_refused_with_a_command_that_unpacks_it() -> None:
+    file = TOOLS["promptfoo"]()
+    file.write_bytes(gzip.compress(file.read_bytes()))
+    with pytest.raises(ConfigError, match="is packed by gzip") as refused:
+        imported(file)
+    assert refused.value.remedy == "unpack it first: gzip -dc < p.json > unpacked.json"
