@@ -39,6 +39,20 @@ def _joined(text: str) -> str:
         raise ValueError(f"half a character (the lone surrogate {ascii(lone)[1:-1]})") from None
 
 
+def repaired_text(text: str) -> str:
+    """`text` with the replacement character for each half of a character that stands alone."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def repaired(value: object) -> object:
+    """A JSON value whose texts are as `repaired_text` makes them."""
+    if isinstance(value, str):
+        return repaired_text(value)
+    if isinstance(value, dict):
+        return {repaired(key): repaired(item) for key, item in value.items()}
+    return [repaired(item) for item in value] if isinstance(value, list) else value
+
+
 def one_line(text: str) -> str:
     """Foreign text for a terminal or a CI log: one line, control and direction marks as escapes.
 

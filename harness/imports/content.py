@@ -51,7 +51,8 @@ def content_key(sample: ForeignSample) -> str:
     elif asked.isascii() and target.isascii():
         # as below, without three calls for each of a million samples
         hash_ = _EMPTY.copy()
-        hash_.update(f"{' '.join(asked.split())}\x1f\x1f{' '.join(target.split())}".encode())
+        target = target if target.isalnum() else " ".join(target.split())
+        hash_.update(f"{' '.join(asked.split())}\x1f\x1f{target}".encode())
         return hash_.hexdigest()
     return _hashed(f"{normalized(asked)}\x1f{conditions}\x1f{normalized(target)}")
 

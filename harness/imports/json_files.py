@@ -21,6 +21,7 @@ MOST_LINE = 1 << 28
 BUFFER = 1 << 20
 """Bytes of a JSONL file that are read at a time."""
 Record = TypeVar("Record", bound=msgspec.Struct)
+AGAIN = "copy the file again, or run the tool again"
 NULL = msgspec.Raw(b"null")
 _VALUES: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
@@ -46,7 +47,7 @@ def parsed(raw: bytes, file: Path, where: str = "") -> JsonValue:
             what,
             file=file,
             line=None if where else error.lineno,
-            remedy="copy the file again, or run the tool again",
+            remedy=AGAIN,
         ) from None
     except (RecursionError, ValueError) as error:
         raise ConfigError(f"cannot be read as JSON{inside}: {type(error).__name__}", file=file) from None
@@ -67,7 +68,7 @@ def whole(file: Path) -> JsonObject:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     value = parsed(raw, file)
     if not isinstance(value, dict):
-        raise ConfigError("not a JSON object", file=file)
+        raise ConfigError("not a JSON object", file=file, remedy=AGAIN)
     return value
 
 
@@ -86,7 +87,7 @@ def lines(file: Path) -> Iterator[tuple[int, JsonObject]]:
                 continue
             value = _odd_line(raw, file, number)
         if not isinstance(value, dict):
-            raise ConfigError("not a JSON object", file=file, line=number)
+            raise ConfigError("not a JSON object", file=file, line=number, remedy=AGAIN)
         yield number, value
 
 
@@ -108,7 +109,7 @@ def records(file: Path, kind: type[Record]) -> Iterator[Record]:
                 continue
             value = _odd_line(raw, file, number)
             if not isinstance(value, dict):
-                raise ConfigError("not a JSON object", file=file, line=number) from None
+                raise ConfigError("not a JSON object", file=file, line=number, remedy=AGAIN) from None
             yield record_of(value, kind)
 
 
@@ -133,9 +134,7 @@ def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:
         return cast(JsonValue, json.loads(raw.decode("utf-8-sig", errors="replace")))
     except (ValueError, RecursionError):
         what = "is not JSON" if raw.endswith(b"\n") else "is cut off in the middle"
-        raise ConfigError(
-            f"the line {what}", file=file, line=number, remedy="copy the file again, or run the tool again"
-        ) from None
+        raise ConfigError(f"the line {what}", file=file, line=number, remedy=AGAIN) from None
 
 
 def plain(value: object) -> object:

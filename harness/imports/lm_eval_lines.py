@@ -112,26 +112,28 @@ def line_of(row: JsonObject) -> Line:
 
 def sample_of(line: Line, scores: Mapping[str, float | None]) -> ForeignSample:
     """A line with the scores that were read from it."""
-    prompt, others, continuations = _asked(line.arguments)
-    hash_ = line.doc_hash
+    number_, hash_ = line.doc_id, line.doc_hash
+    prompt, conditions, continuations = _asked(line.arguments)
     return ForeignSample(
-        id=json_files.shown_id(line.doc_id),
+        id=str(number_) if type(number_) is int else json_files.shown_id(number_),
         prompt=prompt,
         target=line.target,  # type: ignore[arg-type]
-        conditions="\x1e".join(others + continuations) if others or continuations else "",
+        conditions=conditions,
         row=line.doc,
-        hash=hash_ if isinstance(hash_, str) else "",
+        hash=hash_ if type(hash_) is str else "",
         answer=_likeliest(line, continuations) if continuations else _first_text(line.resps),
         scores=scores,
     )
 
 
-def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
-    """A document's prompt, its other prompts, and the continuations whose likelihood was requested."""
+def _asked(arguments: object) -> tuple[str | None, str, Sequence[str]]:
+    """A document's prompt, its other prompts and continuations as one text, and the continuations whose likelihood was
+    requested."""
     if type(arguments) is dict and len(arguments) == 1:
         [request] = arguments.values()
         if type(request) is Request and type(request.arg_0) is str:
-            return request.arg_0, [], [request.arg_1] if type(request.arg_1) is str else []
+            second = request.arg_1
+            return (request.arg_0, second, (second,)) if type(second) is str else (request.arg_0, "", ())
     prompt: str | None = None
     others: list[str] = []
     continuations: list[str] = []
@@ -146,7 +148,7 @@ def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
                 others.append(first)
         if isinstance(second, str):
             continuations.append(second)
-    return prompt, others, continuations
+    return prompt, "\x1e".join(others + continuations), continuations
 
 
 def _parts(request: object) -> tuple[object, object]:

@@ -8,11 +8,16 @@ from pathlib import Path
 from harness.core import kinds
 from harness.core.errors import ConfigError
 from harness.imports import lm_eval_files
+from harness.imports.names import safe_name
 from harness.imports.protocol import HEAD, LogFormat
 from harness.imports.sample import ForeignLog
 
 _PACKED = {b"\x1f\x8b": "gzip", b"(\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz"}
 """The first bytes of a packed file, and the program that packed it."""
+_UNPACKED_BY_NAME = (".gz", ".zst", ".bz2", ".xz")
+"""Endings that these programs want, and remove."""
+LONGEST = 200
+"""Characters of a table's first line that are shown."""
 SUFFIXES = (".json", ".jsonl", ".eval", ".csv", ".tsv")
 
 
@@ -57,10 +62,21 @@ def unrecognized(file: Path) -> ConfigError:
     with file.open("rb") as stream:
         packed = _PACKED.get(stream.read(2))
     if packed and file.suffix != ".eval":
-        return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {packed} -d {file}")
+        named = file.suffix in _UNPACKED_BY_NAME
+        how = f"{packed} -d {file}" if named else f"{packed} -dc < {file} > unpacked{file.suffix}"
+        return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {how}")
     known = ", ".join(log_format.name() for log_format in formats())
-    columns = "; a CSV needs the columns model and score, and id or prompt" if file.suffix == ".csv" else ""
-    return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}{columns}")
+    if file.suffix in (".csv", ".tsv"):
+        with file.open(encoding="utf-8-sig", errors="replace") as lines:
+            header = safe_name(lines.readline(LONGEST))
+        what = f"not a log of a known tool: its first line is '{header}'"
+        return ConfigError(
+            what,
+            file=file,
+            line=1,
+            remedy="name its columns id or prompt, model, and score in the first line",
+        )
+    return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}")
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -73,9 +89,10 @@ def _files(path: Path) -> Iterator[Path]:
     logs = [file for file in files if format_of(file) is not None]
     if not logs:
         raise ConfigError("holds no log of a known tool", file=path)
-    yield from (file for file in logs if not _beside_its_results(file))
+    yield from (file for file in logs if not _beside_its_results(file, logs))
 
 
-def _beside_its_results(file: Path) -> bool:
-    """Whether lm-eval's results file, which leads to these samples, is there as well."""
-    return file.name.startswith("samples_") and lm_eval_files.results_beside(file) is not None
+def _beside_its_results(file: Path, logs: Sequence[Path]) -> bool:
+    """Whether lm-eval's results file, which leads to these samples, is among the logs as well. One that is not
+    recognized is not: it would lose its samples without a word."""
+    return file.name.startswith("samples_") and lm_eval_files.results_beside(file) in logs

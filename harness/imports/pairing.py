@@ -94,7 +94,8 @@ class Pairing:
 
 def pair(first: NamedLog, second: NamedLog) -> Pairing:
     """What two logs of a task share."""
-    shared = first.names & second.names
+    # Most logs hold the same examples, which is found out faster than their intersection is made.
+    shared = first.names if first.names <= second.names else first.names & second.names
     reasons = {}
     if len(shared) < max(len(first.names), len(second.names)):
         reasons = _reasons(first, second)
@@ -106,7 +107,7 @@ def pair(first: NamedLog, second: NamedLog) -> Pairing:
         paired=len(shared),
         of=max(len(first.names), len(second.names)),
         evidence=tuple(kinds),
-        equal=sum(map(_is_repeated, shared)),
+        equal=_count_repeated(shared),
         reasons=reasons,
         settings=tuple(_unlike(first.log, second.log)),
     )
@@ -133,9 +134,11 @@ def _short(value: JsonValue) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def _is_repeated(name: str) -> bool:
-    """Whether it is the second or a later one of equal examples: `<name>-2`."""
-    return "-" in name and "-" in name.removeprefix("hash-").removeprefix("id-")
+def _count_repeated(names: Collection[str]) -> int:
+    """How many are the second or a later one of equal examples: `<name>-2`."""
+    if "-" not in "".join(names):
+        return 0  # as in most logs, and found in a fraction of the time
+    return sum("-" in name.removeprefix("hash-").removeprefix("id-") for name in names)
 
 
 @dataclass(frozen=True)

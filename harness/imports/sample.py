@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness.core.json_types import JsonObject, JsonValue
+from harness.core.text import repaired
 from harness.imports import json_files
 from harness.imports.names import safe_name
 
@@ -89,6 +90,10 @@ class Origin:
     sha256: str
     settings: JsonObject = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("version", "settings"):
+            object.__setattr__(self, name, repaired(getattr(self, name)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignLog:
@@ -115,6 +120,7 @@ class ForeignLog:
     def __post_init__(self) -> None:
         for name in ("task", "system", "model"):
             object.__setattr__(self, name, safe_name(getattr(self, name)) or UNNAMED)
+        object.__setattr__(self, "task_version", repaired(self.task_version))
         metrics: dict[str, Metric] = {}
         repeated = {one.name: None for one in self.metrics if metrics.setdefault(one.name, one) is not one}
         if repeated:

@@ -18,15 +18,16 @@ from harness.imports.pairing import roster
 from harness.imports.sample import ForeignLog, Metric
 from harness.results import log_draft, log_drafts
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.imported_record import Choice, LogDraft, record_of
-from harness.results.imported_rows import RowWriter
-from harness.results.log_draft import Progress
+from harness.results.imported_record import Choice, record_of
+from harness.results.imported_rows import BEYOND, RowWriter
+from harness.results.log_draft import LogDraft, Progress
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
 
 MARGIN = 0.02
 """A smaller difference does not matter; the default of a task file that names none."""
 UNSCORED = "import a log that holds a score per sample, or let a task of the harness score its answers: --beside TASK"
+PERCENTAGES = "divide percentages by 100, or let a task of the harness score the answers: --beside TASK"
 
 
 def written(
@@ -48,7 +49,10 @@ def written(
         bare = [log for log in logs if not log.shows_content]
         if bare:
             known = roster([*(draft.names for draft in made), *(log for log in stored if log.shows_content)])
-            made += [log_draft.draft(results, log, pair_by, known, progress) for log in bare]
+            made += [
+                log_draft.draft(log_draft.folder_of(results, log, pair_by), log, pair_by, known, progress)
+                for log in bare
+            ]
     except BaseException:
         for log in logs:
             shutil.rmtree(log_draft.folder_of(results, log, pair_by), ignore_errors=True)
@@ -79,8 +83,13 @@ def choose(
     if not shared:
         draft = next((d for d, own in zip(drafts, usable, strict=True) if not own), drafts[0])
         reasons = "; ".join([*draft.log.notes, *draft.notes]) or "the logs share no metric"
-        names = ", ".join(sorted({one.stored_as for own in usable for one in own}))
-        remedy = f"metrics there are: {names}" if names else UNSCORED
+        names = "; ".join(
+            f"{', '.join(one.stored_as for one in own)} ({d.log.system})"
+            for d, own in zip(drafts, usable, strict=True)
+            if own
+        )
+        others = f"metrics there are: {names}" if names else UNSCORED
+        remedy = PERCENTAGES if BEYOND in reasons else others
         raise ConfigError(
             f"{draft.log.task}: no score to compare: {reasons}", file=draft.log.origin.file, remedy=remedy
         )

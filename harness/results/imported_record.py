@@ -1,4 +1,4 @@
-"""A log that was written as a draft, and the record of the run that it becomes."""
+"""The record of the run that a draft of a log becomes."""
 
 from __future__ import annotations
 
@@ -6,46 +6,18 @@ import datetime
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import digest
-from harness.imports.pairing import NamedLog
 from harness.imports.sample import ForeignLog, Metric
-from harness.results.imported_rows import RowWriter, Tally, unusable
+from harness.results.imported_rows import RowWriter, Tally
+from harness.results.log_draft import LogDraft
 from harness.results.records.run import RunRecord
 
 FORMAT = 2
 LONGEST = 40
 """Characters of a name in a run's id."""
-
-
-@dataclass(kw_only=True)
-class LogDraft:
-    """One log, written but not yet a run: a writer for each repeat."""
-
-    log: ForeignLog
-    folder: Path
-    writers: dict[int, RowWriter] = field(default_factory=dict)
-    names: NamedLog
-    notes: list[str] = field(default_factory=list)
-
-    @cached_property
-    def usable(self) -> list[Metric]:
-        """The metrics whose samples are scores; the reasons why others are not go to `notes`."""
-        kept = []
-        for metric in self.log.metrics:
-            total = Tally()
-            for writer in self.writers.values():
-                total.join(writer.tallies[metric.name])
-            why = unusable(metric, total)
-            if why:
-                self.notes.append(why)
-            else:
-                kept.append(metric)
-        return kept
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -17,8 +17,12 @@ from harness.core.files import draft, json_line
 from harness.core.json_types import JsonObject
 from harness.core.secrets import masked_json
 from harness.imports.sample import ForeignSample, Metric
-from harness.results.records.missing import Missing
 
+if TYPE_CHECKING:
+    from harness.results.records.missing import Missing
+
+BEYOND = "are not scores within [0, 1]"
+"""What is wrong with values such as percentages."""
 SKIPPED = "the tool gave no score"
 TOGETHER = 250
 """Rows that are written, and searched for secrets, at a time."""
@@ -113,7 +117,7 @@ def unusable(metric: Metric, tally: Tally) -> str:
             "they are not that score's values; left out"
         )
     if tally.low < 0.0 or tally.high > 1.0:
-        return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} are not scores within [0, 1]; divide percentages by 100"
+        return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} {BEYOND}"
     return ""
 
 
@@ -226,6 +230,9 @@ _ENCODER = msgspec.json.Encoder()
 
 def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:
     """Missing answers, which cannot be requested again from here; None if none are missing."""
+    # Not imported with this file: another process that only writes drafts starts faster without it.
+    from harness.results.records.missing import Missing
+
     counts = Counter(reasons)
     lost = counts.total()
     return Missing(count=lost, of=of, reasons=dict(counts.most_common()), final=lost) if lost else None

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from harness.core import guarded
 from harness.core.files import append_line
+from harness.core.text import repaired
 from harness.core.validation import adapter
 from harness.results.records.sample import SampleRecord
 
@@ -139,7 +140,7 @@ def loads(raw: bytes) -> Any:
         ValueError: not JSON.
     """
     value = json.loads(raw.decode("utf-8", errors="replace"))
-    return _repaired(value) if b"\\ud" in raw.lower() else value
+    return repaired(value) if b"\\ud" in raw.lower() else value
 
 
 def reason(error: ValueError) -> str:
@@ -191,14 +192,3 @@ def _whole(path: Path) -> int:
                 break
             end += len(line)
     return end
-
-
-def _repaired(value: object) -> Any:
-    """Replace lone surrogates, which no UTF-8 file can hold, by the replacement character."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_repaired(key): _repaired(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_repaired(item) for item in value]
-    return value

@@ -4,37 +4,65 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.imports.content import Evidence, Known, Namer
 from harness.imports.pairing import NamedLog, named
-from harness.imports.sample import ForeignLog
-from harness.results.folder import ResultsFolder
-from harness.results.imported_record import LogDraft
-from harness.results.imported_rows import RowWriter
+from harness.imports.sample import ForeignLog, Metric
+from harness.results.imported_rows import RowWriter, Tally, unusable
 
 EVERY = 10_000
 """Samples between two reports of progress."""
 Progress = Callable[[int], None]
 
 
+@dataclass(kw_only=True)
+class LogDraft:
+    """One log, written but not yet a run: a writer for each repeat."""
+
+    log: ForeignLog
+    folder: Path
+    writers: dict[int, RowWriter] = field(default_factory=dict)
+    names: NamedLog
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def usable(self) -> list[Metric]:
+        """The metrics whose samples are scores; the reasons why others are not go to `notes`."""
+        kept = []
+        for metric in self.log.metrics:
+            total = Tally()
+            for writer in self.writers.values():
+                total.join(writer.tallies[metric.name])
+            why = unusable(metric, total)
+            if why:
+                self.notes.append(why)
+            else:
+                kept.append(metric)
+        return kept
+
+
 def folder_of(results: Path, log: ForeignLog, pair_by: Evidence) -> Path:
     """Where the draft of a log lies."""
+    # Not imported with this file: a process that only writes a draft starts faster without it.
+    from harness.results.folder import ResultsFolder
+
     mark = digest([log.origin.sha256, log.task, log.system, pair_by])[:12]
     return ResultsFolder(results).runs / f".import-{mark}"
 
 
 def draft(
-    results: Path, log: ForeignLog, pair_by: Evidence, known: Known, progress: Progress | None = None
+    folder: Path, log: ForeignLog, pair_by: Evidence, known: Known, progress: Progress | None = None
 ) -> LogDraft:
-    """Write the draft of a log.
+    """Write the draft of a log into its folder.
 
     Raises:
         ConfigError: a damaged log, one without a sample, or a folder that cannot be written.
     """
-    folder = folder_of(results, log, pair_by)
     writers: dict[int, RowWriter] = {}
     namers: dict[int, Namer] = {}
     count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -15,9 +16,8 @@ from pathlib import Path
 from harness.imports.content import Evidence, Known
 from harness.imports.pairing import NamedLog
 from harness.imports.sample import ForeignLog
-from harness.results.imported_record import LogDraft
 from harness.results.imported_rows import RowWriter
-from harness.results.log_draft import Progress, draft, folder_of
+from harness.results.log_draft import LogDraft, Progress, draft, folder_of
 
 LARGE = 64 << 20
 """Bytes of a log that is worth a process, which takes a third of a second to start."""
@@ -31,13 +31,13 @@ Process = subprocess.Popen[bytes]
 class Job:
     """What decides a draft of a log that shows what was asked."""
 
-    results: Path
+    folder: Path
     log: ForeignLog
     pair_by: Evidence
 
     def draft(self, progress: Progress | None = None) -> LogDraft:
         """Write it here."""
-        return draft(self.results, self.log, self.pair_by, Known(), progress)
+        return draft(self.folder, self.log, self.pair_by, Known(), progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,7 @@ class Written:
             names=set(self.names.split("\n")),
             evidence=self.evidence,
         )
-        folder = folder_of(job.results, job.log, job.pair_by)
-        return LogDraft(log=job.log, folder=folder, writers=self.writers, names=names)
+        return LogDraft(log=job.log, folder=job.folder, writers=self.writers, names=names)
 
 
 def drafts(
@@ -70,7 +69,7 @@ def drafts(
     Raises:
         ConfigError: as `log_draft.draft`.
     """
-    jobs = [Job(results=results, log=log, pair_by=pair_by) for log in logs]
+    jobs = [Job(folder=folder_of(results, log, pair_by), log=log, pair_by=pair_by) for log in logs]
     count = min(os.cpu_count() or 1, AT_ONCE)
     groups = [jobs[start : start + count] for start in range(0, len(jobs), count)]
     return [made for group in groups for made in _together(group, progress)]
@@ -134,6 +133,7 @@ def _result(process: Process) -> Written | None:
 
 def write_requested() -> None:
     """What such a process does: the job comes on stdin, and what was written goes to stdout, where nothing else may go."""
+    gc.disable()  # millions of objects are made here, and none of them in a cycle
     answer, sys.stdout = sys.stdout.buffer, sys.stderr
     job: Job = pickle.load(sys.stdin.buffer)
     made = job.draft()

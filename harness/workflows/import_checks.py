@@ -9,7 +9,8 @@ from dataclasses import replace
 from harness.core.errors import ConfigError
 from harness.imports.pairing import Pairing, pair, pairings, remedy
 from harness.imports.sample import ForeignLog
-from harness.results.imported_record import Choice, LogDraft
+from harness.results.imported_record import Choice
+from harness.results.log_draft import LogDraft
 from harness.results.stored_logs import StoredLog
 
 
@@ -27,14 +28,17 @@ def paired(drafts: Mapping[str, Sequence[LogDraft]]) -> list[Pairing]:
     pairs = [pairing for own in groups.values() for pairing in pairings(own)]
     systems = {log.log.system for own in groups.values() for log in own}
     if pairs and not any(pairing.paired for pairing in pairs):
-        raise ConfigError(pairs[0].sentence, remedy=remedy(pairs[0], groups))
+        second = next(log for log in groups[pairs[0].task] if log.log.system == pairs[0].second)
+        raise ConfigError(pairs[0].sentence, file=second.log.origin.file, remedy=remedy(pairs[0], groups))
     if not pairs and len(systems) > 1:
         logs = [log for own in groups.values() for log in own]
         other = next(log for log in logs if log.log.system != logs[0].log.system)
         across = pairings([logs[0], replace(other, log=replace(other.log, task=logs[0].log.task))])[0]
         named = f"{logs[0].log.system} answered {logs[0].log.task}, {other.log.system} {other.log.task}"
         raise ConfigError(
-            f"no two logs are of one task: {named}; {across.sentence}", remedy=_one_name(across)
+            f"no two logs are of one task: {named}; {across.sentence}",
+            file=other.log.origin.file,
+            remedy=_one_name(across),
         )
     return pairs
 
@@ -136,7 +140,7 @@ def _of(draft: LogDraft) -> list[str]:
     errors = sum(lack.count for lack in lacks)
     answers = sum(writer.count for writer in draft.writers.values())
     failed = [f"{errors} of {answers} answers failed and count as neither right nor wrong"] if errors else []
-    repeats = (
-        [f"{len(draft.writers)} answers to each example, taken as seeds"] if len(draft.writers) > 1 else []
-    )
+    count = len(draft.writers)
+    each = "to each example" if answers == count * len(draft.names.names) else "or fewer to an example"
+    repeats = [f"{count} answers {each}, taken as seeds"] if count > 1 else []
     return [*draft.log.notes, *draft.notes, *failed, *repeats]

@@ -19,7 +19,8 @@ from harness.imports.sample import ForeignLog
 from harness.results import imported, run_labels, stored_logs
 from harness.results.database import ingest
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.imported_record import LogDraft, file_name
+from harness.results.imported_record import file_name
+from harness.results.log_draft import LogDraft
 from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 from harness.results.stored_logs import StoredLog
@@ -84,7 +85,8 @@ def _renamed(options: ImportOptions) -> list[ForeignLog]:
     names = repeated(options.name)
     if names and len(names) != len(options.paths):
         raise ConfigError(
-            f"{len(names)} names for {len(options.paths)} files", remedy="give one --name for each file"
+            f"--name is given {len(names)} times for {len(options.paths)} files",
+            remedy="give one --name for each file",
         )
     logs: list[ForeignLog] = []
     with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:

@@ -13,7 +13,7 @@ from harness.core.errors import ConfigError
 from harness.imports.open_logs import open_logs
 from harness.imports.sample import ForeignLog, ForeignSample
 from harness.results import log_draft, log_drafts
-from harness.results.imported_record import LogDraft
+from harness.results.log_draft import LogDraft
 from harness.workflows.import_logs import ImportResult, from_options
 from harness.workflows.options.import_logs import ImportOptions
 from tests.e2e import import_kit as kit

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.results.database import bulk
+from harness.results.database import bulk, loader
 from harness.results.database.ingest import rebuild
 from harness.results.database.store import Store
 
@@ -117,3 +117,69 @@ def test_what_answers_say_is_read_by_duckdb(text: str) -> None:
         f'"extracted": {{"status": "valid", "value": {{"a": ["{text}"]}}}}}}\n'
     )
     _both([GOOD, odd], True)
+
+
+def test_few_rows_are_inserted_as_many_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "runs" / "r"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(
+        '{"status": "done", "seed": 3, "metrics": {"exact": {"mean": 1, "n": 2}}}'
+    )
+    full = {
+        **{
+            "sample_id": "a",
+            "input": {"q": 1},
+            "target": [1],
+            "context_ids": ["x"],
+            "gold": [["x"]],
+            "seconds": 1,
+        },
+        **{
+            "output": "caf\u00e9",
+            "cached": True,
+            "tokens_in": 3,
+            "extracted": {"status": "valid", "value": 1.5},
+        },
+        "scores": [{"scorer": "exact", "status": "scored", "value": 1, "version": 2}],
+        "passages": [{"document": "x", "title": "t", "text": "t", "score": 1}],
+    }
+    lines = [json.dumps(full), json.dumps(full | {"sample_id": "b", "cached": None, "scores": []})]
+    (folder / "samples.jsonl").write_text("\n".join([*lines, ""]), "utf-8")
+    few = _tables(tmp_path)
+    assert len(few["samples"]) == 2
+    monkeypatch.setattr(loader, "FEW", 0)
+    assert _tables(tmp_path) == few
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("VARCHAR", 5), ("VARCHAR[]", [5]), ("BIGINT", True), ("BOOLEAN", 1), ("DOUBLE", "1"), ("TIMESTAMP", 1)],
+)
+def test_a_value_of_another_type_is_refused_for_few_rows_as_for_many(
+    kind: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.writable(tmp_path / "store.duckdb") as store:
+        store.execute(f"CREATE TABLE odd (run_id VARCHAR, v {kind})")
+        for few in (20, 0):
+            monkeypatch.setattr(loader, "FEW", few)
+            rows = loader.Loader(store)
+            rows.add("odd", "r", [{"v": value}])
+            with pytest.raises((TypeError, ValueError)):
+                rows.flush()
+
+
+def test_positions_count_the_lines_where_several_threads_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More lines than one thread takes at a time."""
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(bulk, "PER_THREAD", 1)
+    lines = 300_000
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(f'{{"sample_id": "{i:06d}"}}\n' for i in range(lines)))
+    with Store.writable(tmp_path / "store.duckdb") as store:
+        assert bulk.load(store, "r", file) == lines
+        assert store.rows(
+            "SELECT count(*) AS n, count(DISTINCT position) AS positions, min(position) AS first FROM samples "
+            "WHERE position = CAST(sample_id AS INTEGER)"
+        ) == [{"n": lines, "positions": lines, "first": 0}]

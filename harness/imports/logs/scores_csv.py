@@ -121,7 +121,8 @@ def _rows(file: Path) -> Iterator[Numbered]:
                 continue
             if len(values) != len(header):
                 what = f"{len(values)} columns where the first line has {len(header)}"
-                raise ConfigError(what, file=file, line=reader.line_num)
+                remedy = 'write a value that holds the separator in quotation marks (")'
+                raise ConfigError(what, file=file, line=reader.line_num, remedy=remedy)
             row = {name: values[column] for name, column in columns.items()}
             for name in NAMES & row.keys():
                 row[name] = safe[row[name]]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -49,7 +51,7 @@ _FIELDS = {
     **{"cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
 }
 _SAMPLES = """
-SELECT sample_id, position, input, target,
+SELECT sample_id, CAST(rowid AS INTEGER) AS position, input, target,
        "group" AS group_id, meta, coalesce(context_ids, []) AS context_ids,
        prompt, coalesce(shots, []) AS shots, output, tokens_in, tokens_out, seconds, waited,
        retries, clock, finish_reason, cached, error, strict.status AS strict_status, strict.reason AS strict_reason,
@@ -65,7 +67,7 @@ SELECT sample_id, unnest(scores, recursive := true) FROM {answers}
 _RETRIEVALS = """
 SELECT sample_id, CAST(rank AS INTEGER) AS rank, p.document, p.title, p.text, p.score,
        CASE WHEN len(gold_ids) > 0 THEN list_contains(gold_ids, p.document) END AS gold
-FROM (SELECT sample_id, position, coalesce(flatten(gold_twins), context_ids) AS gold_ids, unnest(passages) AS p,
+FROM (SELECT sample_id, coalesce(flatten(gold_twins), context_ids) AS gold_ids, unnest(passages) AS p,
              generate_subscripts(passages, 1) AS rank FROM {answers} WHERE len(passages) > 0)
 """
 
@@ -98,8 +100,7 @@ class Reader:
 
     def load(self, run_id: str, path: Path) -> int | None:
         """See `load`."""
-        lines = _lines(path)
-        if lines is None:
+        if not _is_large_and_whole(path):
             return None
         connection = self._connected()
         self._use_threads(path.stat().st_size)
@@ -110,7 +111,8 @@ class Reader:
         connection.execute(f"ATTACH ':memory:' AS {scratch}")
         try:
             answers = f"{scratch}.answers"
-            if not self._read(connection, answers, path, lines):
+            lines = self._read(connection, answers, path)
+            if lines is None:
                 return None
             for table, query in (("samples", _SAMPLES), ("scores", _SCORES), ("retrievals", _RETRIEVALS)):
                 rows = query.format(answers=answers)
@@ -131,18 +133,21 @@ class Reader:
         threads = max(1, min(self._cores, size // PER_THREAD))
         self._connected().execute(f"SET threads = {threads}")
 
-    def _read(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path, lines: int) -> bool:
-        """Make the table of a file's answers; return whether every line is an answer and nothing in them is
-        odd."""
-        try:
-            self._create(connection, answers, path)
-            counts = f"SELECT count(*), count(sample_id), count(DISTINCT sample_id) FROM {answers}"
-            if connection.execute(counts).fetchall() != [(lines, lines, lines)]:
-                return False
-            odd = f"SELECT count(*) FROM {answers} WHERE {_HAS_NOT_A_NUMBER}"
-            return connection.execute(odd).fetchall() == [(0,)]
-        except duckdb.Error:
-            return False
+    def _read(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path) -> int | None:
+        """Make the table of a file's answers, while another thread counts the lines; return their number, or None
+        if a line is no answer or something in them is odd."""
+        with ThreadPoolExecutor(1) as pool:
+            counted = pool.submit(_lines, path)
+            try:
+                self._create(connection, answers, path)
+                counts = f"SELECT count(*), count(sample_id), count(DISTINCT sample_id) FROM {answers}"
+                lines = counted.result()
+                if connection.execute(counts).fetchall() != [(lines, lines, lines)]:
+                    return None
+                odd = f"SELECT count(*) FROM {answers} WHERE {_HAS_NOT_A_NUMBER}"
+                return lines if connection.execute(odd).fetchall() == [(0,)] else None
+            except duckdb.Error:
+                return None
 
     def _create(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path) -> None:
         """Try again if lone surrogates are why the file is refused."""
@@ -175,23 +180,26 @@ _HAS_NOT_A_NUMBER = " OR ".join(
 )
 """Whether a row holds a number that JSON does not have."""
 _READ = (
-    "SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS position, * FROM read_json(?, "
+    # Without row_number(), which would make it the work of one thread: the table's rowid counts the lines.
+    "SELECT * FROM read_json(?, "
     "format = 'newline_delimited', columns = {"
     + ", ".join(f"'{name}': '{kind}'" for name, kind in _FIELDS.items())
     + "})"
 )
 
 
-def _lines(path: Path) -> int | None:
-    """The number of lines of a file that is large enough and complete; else None."""
-    if not path.exists() or path.stat().st_size < SMALLEST:
-        return None
-    lines, piece = 0, b""
+def _is_large_and_whole(path: Path) -> bool:
+    """Whether a file is large enough, and its last line complete."""
+    if not path.exists() or path.stat().st_size < max(SMALLEST, 1):
+        return False
     with path.open("rb") as stream:
-        while more := stream.read(CHUNK):
-            lines += more.count(b"\n")
-            piece = more
-    return lines if piece.endswith(b"\n") else None
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) == b"\n"
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as stream:
+        return sum(piece.count(b"\n") for piece in iter(partial(stream.read, CHUNK), b""))
 
 
 def _with_whole_characters(path: Path, copy: Path) -> Path | None:

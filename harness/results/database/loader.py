@@ -15,6 +15,8 @@ from harness.results.run_files import Head, JsonLine
 
 BATCH = 2000
 """Rows of one table held in memory at a time."""
+FEW = 20
+"""Rows up to which they are inserted one by one: Arrow imports pandas for its first array, which takes longer."""
 
 
 class Loader:
@@ -47,10 +49,51 @@ class Loader:
         if table not in self._types:
             described = self.store.rows(f"SELECT * FROM (DESCRIBE {table})")
             self._types[table] = {row["column_name"]: row["column_type"] for row in described}
+        if len(rows) <= FEW:
+            self._insert_each(table, rows)
+            return
         arrays = {name: _column(name, kind, rows) for name, kind in self._types[table].items()}
         self.store.connection.register("_incoming", pa.table(arrays))
         self.store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
         self.store.connection.unregister("_incoming")
+
+    def _insert_each(self, table: str, rows: list[JsonLine]) -> None:
+        kinds = self._types[table]
+        names, marks = ", ".join(f'"{name}"' for name in kinds), ", ".join("?" * len(kinds))
+        values = [[_value(kind, row.get(name)) for name, kind in kinds.items()] for row in rows]
+        self.store.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
+
+
+def _value(kind: str, value: object) -> object:
+    """A value for a column, as `_column` makes it.
+
+    Raises:
+        TypeError: another type; DuckDB would cast it.
+    """
+    if value is None:
+        return None
+    if kind == "JSON":
+        return value if isinstance(value, str) else columns.as_json(value)
+    if kind in _WHOLE and isinstance(value, float):
+        return int(value)
+    fits = isinstance(value, _PYTHON[kind]) and not (kind in _WHOLE and isinstance(value, bool))
+    if isinstance(value, list):
+        fits = fits and all(item is None or isinstance(item, str) for item in value)
+    if not fits:
+        raise TypeError(f"{value!r} is no {kind}")
+    return value
+
+
+_WHOLE = ("INTEGER", "BIGINT")
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "VARCHAR": (str,),
+    "VARCHAR[]": (list,),
+    "TIMESTAMP": (str,),
+    "DOUBLE": (int, float),
+    "INTEGER": (int,),
+    "BIGINT": (int,),
+    "BOOLEAN": (bool,),
+}
 
 
 def _column(name: str, kind: str, rows: list[JsonLine]) -> pa.Array[Any]:
