@@ -23,6 +23,7 @@ import harness
 from harness import commands
 from harness.core import notices
 from harness.core.errors import ConfigError, HarnessError, RemoteError, is_panic
+from harness.core.secrets import in_addresses
 from harness.core.terminal import say, say_json
 
 INTERRUPTED = 130
@@ -137,15 +138,16 @@ def _exit_code() -> int | str | None:
     try:
         app()
     except HarnessError as error:
-        say(f"error: {error}", error=True)
+        line = in_addresses(str(error))
+        say(f"error: {line}", error=True)
         # An upload fails when the command has printed its object.
         if not isinstance(error, RemoteError):
-            _print_json(str(error), error.exit_code)
+            _print_json(line, error.exit_code)
         return error.exit_code
     except SystemExit as stopped:
         # What Typer could not parse is the error in whose handling it exits.
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
-            _print_json(message(), stopped.code)
+            _print_json(in_addresses(message()), stopped.code)
         if stopped.code == INTERRUPTED:
             say("stopped; nothing is lost: run the same command to resume", error=True)
         return stopped.code

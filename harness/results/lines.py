@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from harness.core import guarded
 from harness.core.files import append_line
+from harness.core.secrets import HIDDEN
 from harness.core.validation import adapter
 from harness.results.records.sample import SampleRecord
 
@@ -76,7 +77,11 @@ def append_sample(path: Path, row: SampleRecord) -> None:
     known = _known.get(key)
     current = known is not None and known.state == _state(path)
     new = known is None and _state(path) is None
-    append_line(path, row.to_json())
+    line = append_line(path, row.to_json())
+    if (
+        HIDDEN.encode() in line
+    ):  # what is remembered, and goes into the database, holds no key that the file lacks
+        row = adapter(SampleRecord).validate_python(loads(line))
     state = _state(path)
     if state is None:
         return

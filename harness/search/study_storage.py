@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
+from harness.core.secrets import hidden
 from harness.results.folder import ResultsFolder
 
 if TYPE_CHECKING:
@@ -104,17 +105,15 @@ def _patience(url: str) -> dict[str, int]:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of the error below Optuna, without SQLAlchemy's link to an explanation."""
+    """The first line of the error below Optuna, without SQLAlchemy's link to an explanation and without passwords."""
     while isinstance(error.__cause__, Exception) and not isinstance(error, ImportError):
         error = error.__cause__
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return hidden(str(error)).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _shown(url: str | None) -> str:
     """Without the password."""
-    import re
-
-    return "of the results folder" if url is None else "'" + re.sub(r":[^:/@]+@", ":…@", url) + "'"
+    return "of the results folder" if url is None else f"'{hidden(url)}'"
 
 
 def claim(trial: optuna.Trial) -> None:

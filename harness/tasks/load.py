@@ -12,7 +12,9 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.formatting import size as in_words
 from harness.core.keys import digest_of_rows
 from harness.core.protocols import Format, Task
+from harness.core.secrets import hidden
 from harness.core.values import Document, Example
+from harness.results.remote.filesystem import is_url
 from harness.tasks import (
     answers,
     corpus,
@@ -181,7 +183,9 @@ def _splits(source: TaskFile, path: Path) -> dict[str, Sequence[Placed]]:
     placed_rows.unique_ids(placed.values())
     for split, part in placed.items():
         if not part:
-            raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))
+            name = str(named[split])
+            file = hidden(name) if is_url(name) else path.parent / name
+            raise ConfigError(f"the {split} split is empty", file=file)
     parts = _cut(placed, source, path)
     if not parts.get("test"):
         remedy = "give data: a test file, or split: {test: 0.2}"

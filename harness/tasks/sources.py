@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.formatting import size as in_words
+from harness.core.secrets import hidden
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
 from harness.tasks import hub_folder, missing, readers, tables
@@ -199,7 +200,7 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
     except ConfigError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = hidden(" ".join(str(error).split()))[:300]
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
     hub_folder.refuse_guessed(rows, name)
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
@@ -222,7 +223,7 @@ def hub_splits(name: str, config: str | None = None, revision: str | None = None
     try:
         return list(datasets.get_dataset_split_names(name, config, revision=revision))
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = hidden(" ".join(str(error).split()))[:300]
         raise ConfigError(f"cannot read data set '{name}'", remedy=reason) from None
 
 
