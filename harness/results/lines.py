@@ -78,9 +78,8 @@ def append_sample(path: Path, row: SampleRecord) -> None:
     current = known is not None and known.state == _state(path)
     new = known is None and _state(path) is None
     line = append_line(path, row.to_json())
-    if (
-        HIDDEN.encode() in line
-    ):  # what is remembered, and goes into the database, holds no key that the file lacks
+    # What is remembered, and goes into the database, holds no key that the file lacks.
+    if HIDDEN.encode() in line:
         row = adapter(SampleRecord).validate_python(loads(line))
     state = _state(path)
     if state is None:
@@ -143,7 +142,10 @@ def loads(raw: bytes) -> Any:
     Raises:
         ValueError: not JSON.
     """
-    value = json.loads(raw.decode("utf-8", errors="replace"))
+    try:
+        value = json.loads(raw.decode("utf-8", errors="replace"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     return _repaired(value) if b"\\ud" in raw.lower() else value
 
 
