@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 import sys
 from pathlib import Path
@@ -88,7 +89,23 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         remedy = _one_odd_byte(path, data) or _remedy(path, likely(data), data)
         raise ConfigError(message, file=path, line=line, remedy=remedy) from None
     except (LookupError, ValueError):
-        raise ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1") from None
+        raise _unknown(encoding, path) from None
+
+
+def refuse_unknown(encoding: str, path: Path) -> None:
+    """Check the name of an encoding, even where a file has nothing to decode.
+
+    Raises:
+        ConfigError: Python has no such codec for text: `zlib` and `base64` turn bytes into bytes, and no name holds a NUL.
+    """
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    except (LookupError, ValueError):
+        raise _unknown(encoding, path) from None
+
+
+def _unknown(encoding: str, path: Path) -> ConfigError:
+    return ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1")
 
 
 def actual(path: Path, encoding: str) -> str:

@@ -19,7 +19,7 @@ from harness.core.secrets import hidden
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
 from harness.tasks import hub_folder, missing, readers, tables
-from harness.tasks.encodings import read_text
+from harness.tasks.encodings import read_text, refuse_unknown
 from harness.tasks.json_files import document_rows, jsonl_rows
 from harness.tasks.located import Located, Row
 
@@ -131,10 +131,7 @@ def using(
         LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
     )
     memory = guarded.memory_of(path)
-    if not encoding.isprintable():
-        raise ConfigError(
-            f"unknown encoding {encoding!r}", file=path
-        )  # Python knows none with a NUL in its name
+    refuse_unknown(encoding, path)
     try:
         with without_collection(), deadline.within(seconds, memory):
             rows = _located(path, encoding, sheet)

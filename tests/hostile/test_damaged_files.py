@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,13 +184,12 @@ def test_a_damaged_study_is_one_line_with_its_file(
     assert file is not None
     file.parent.mkdir(parents=True)
     damage(file)
-    try:
-        study = trial_loop.open_study(search)
-    except ConfigError as error:
-        assert error.file == file
-        assert "move it away" in error.remedy
-    else:
-        assert study.study_name == search.study
+    if damage in (DAMAGES["empty"], DAMAGES["cut off"]):  # what a kill leaves behind
+        assert trial_loop.open_study(search).study_name == search.study
+        return
+    with pytest.raises(ConfigError, match="move it away") as raised:
+        trial_loop.open_study(search)
+    assert raised.value.file == file
 
 
 def test_a_line_of_answers_that_is_nested_deeply_is_skipped_and_named(tmp_path: Path) -> None:
