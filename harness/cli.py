@@ -41,6 +41,8 @@ OF_THE_DISK = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 """What a file system refuses is no fault of the harness's: the remedy for each refusal."""
+LONGEST = 4000
+"""Characters of the line about an error."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A write into an open file or to stdout fails with one of these and names no file."""
 EPILOG = """Start with: harness demo · your own data: harness init FILE
@@ -138,7 +140,7 @@ def _exit_code() -> int | str | None:
     try:
         app()
     except HarnessError as error:
-        line = in_addresses(str(error))
+        line = _shortened(in_addresses(str(error)))
         say(f"error: {line}", error=True)
         # An upload fails when the command has printed its object.
         if not isinstance(error, RemoteError):
@@ -164,7 +166,7 @@ def _exit_code() -> int | str | None:
             return ConfigError.exit_code
         if error.errno not in OF_THE_DISK or error.filename is None:
             return _unforeseen(error)
-        line = f"{error.filename}: {error.strerror} — {OF_THE_DISK[error.errno]}"
+        line = _shortened(f"{error.filename}: {error.strerror} — {OF_THE_DISK[error.errno]}")
         say(f"error: {line}", error=True)
         _print_json(line, ConfigError.exit_code)
         return ConfigError.exit_code
@@ -173,6 +175,13 @@ def _exit_code() -> int | str | None:
             raise
         return _unforeseen(error)
     return 0
+
+
+def _shortened(line: str) -> str:
+    """A line whose foreign part, such as a name, is too long to read, without its middle."""
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
 def _is_of_stdout(error: OSError) -> bool:

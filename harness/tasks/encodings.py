@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -242,7 +243,7 @@ def _one_odd_byte(path: Path, data: bytes) -> str:
     odd = text.count("\ufffd")
     if odd >= sum(not character.isascii() for character in text) - odd:
         return ""
-    drop = f"iconv -c -f utf-8 -t utf-8 {path.name} > converted{path.suffix}"
+    drop = f"iconv -c -f utf-8 -t utf-8 {shlex.quote(path.name)} > {shlex.quote(f'converted{path.suffix}')}"
     return (
         f"all else is UTF-8, but for {counted(odd, 'place')}: correct that line, or drop the bytes ({drop})"
     )
@@ -251,7 +252,7 @@ def _one_odd_byte(path: Path, data: bytes) -> str:
 def _remedy(path: Path, codec: str, data: bytes) -> str:
     known = dict(SCRIPTS.values()) | LATIN
     shown = excerpt(data.decode(codec, "replace"))
-    convert = f"iconv -f {ICONV.get(codec, codec)} -t utf-8 {path.name} > converted{path.suffix}"
+    convert = f"iconv -f {ICONV.get(codec, codec)} -t utf-8 {shlex.quote(path.name)} > {shlex.quote(f'converted{path.suffix}')}"
     return (
         f"it looks like {codec}{f' ({known[codec]})' if codec in known else ''}"
         f"{f', which reads: {shown!r}' if shown else ''}: convert it ({convert}), or add --encoding {codec} to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,7 +145,9 @@ def find(name_or_path: str | Path) -> Path:
         raise ConfigError("no task.yaml in this folder", file=path, remedy="make one with: harness init DATA")
     if path.is_file():
         raise ConfigError(
-            "a data file is not a task", file=path, remedy=f"create one with: harness init {path}"
+            "a data file is not a task",
+            file=path,
+            remedy=f"create one with: harness init {shlex.quote(str(path))}",
         )
     raise ConfigError(f"unknown task '{name_or_path}'", remedy=nearest(str(name_or_path), known))
 
