@@ -23,6 +23,7 @@ import harness
 from harness import commands
 from harness.core import notices
 from harness.core.errors import ConfigError, HarnessError, RemoteError, is_panic
+from harness.core.secrets import in_addresses
 from harness.core.terminal import say, say_json
 
 INTERRUPTED = 130
@@ -40,6 +41,8 @@ OF_THE_DISK = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 """What a file system refuses is no fault of the harness's: the remedy for each refusal."""
+LONGEST = 4000
+"""Characters of the line about an error."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A write into an open file or to stdout fails with one of these and names no file."""
 EPILOG = """Start with: harness demo · your own data: harness init FILE
@@ -137,15 +140,16 @@ def _exit_code() -> int | str | None:
     try:
         app()
     except HarnessError as error:
-        say(f"error: {error}", error=True)
+        line = _shortened(in_addresses(str(error)))
+        say(f"error: {line}", error=True)
         # An upload fails when the command has printed its object.
         if not isinstance(error, RemoteError):
-            _print_json(str(error), error.exit_code)
+            _print_json(line, error.exit_code)
         return error.exit_code
     except SystemExit as stopped:
         # What Typer could not parse is the error in whose handling it exits.
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
-            _print_json(message(), stopped.code)
+            _print_json(in_addresses(message()), stopped.code)
         if stopped.code == INTERRUPTED:
             say("stopped; nothing is lost: run the same command to resume", error=True)
         return stopped.code
@@ -162,7 +166,7 @@ def _exit_code() -> int | str | None:
             return ConfigError.exit_code
         if error.errno not in OF_THE_DISK or error.filename is None:
             return _unforeseen(error)
-        line = f"{error.filename}: {error.strerror} — {OF_THE_DISK[error.errno]}"
+        line = _shortened(f"{error.filename}: {error.strerror} — {OF_THE_DISK[error.errno]}")
         say(f"error: {line}", error=True)
         _print_json(line, ConfigError.exit_code)
         return ConfigError.exit_code
@@ -171,6 +175,13 @@ def _exit_code() -> int | str | None:
             raise
         return _unforeseen(error)
     return 0
+
+
+def _shortened(line: str) -> str:
+    """A line whose foreign part, such as a name, is too long to read, without its middle."""
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
 def _is_of_stdout(error: OSError) -> bool:

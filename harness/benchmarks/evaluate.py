@@ -18,6 +18,7 @@ from harness.benchmarks.own_shots import OwnShots
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
+from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
 from harness.results.records.benchmark import BenchmarkRecord
@@ -75,8 +76,7 @@ def evaluate(
     file = result_files.save(target.folder, key, tasks.label(name), results, samples)
     rows = result_files.rows_of(results, _common(target, settings, key, file))
     if target.run is None:
-        head = json.dumps(target.head(), indent=1, ensure_ascii=False)
-        (target.folder / "model.json").write_text(head, encoding="utf-8")
+        write_json(target.folder / "model.json", target.head())
     result_files.append(target.folder, rows)
     return rows
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from harness.benchmarks import result_files
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
+from harness.core.files import write_json
 from harness.core.keys import digest
+from harness.core.secrets import masked, masked_json
 from harness.imports import lm_eval_files
 from harness.imports.json_files import mapping
 from harness.imports.lm_eval_types import Output
@@ -54,8 +56,7 @@ def import_file(results: Path, file: Path, target: Target | None = None) -> list
         for row in result_files.rows_of(output, _common(output, head, key, saved, moment))
     ]
     if target is None or target.run is None:
-        text = json.dumps(head, indent=1, ensure_ascii=False)
-        (folder / "model.json").write_text(text, encoding="utf-8")
+        write_json(folder / "model.json", head)
     result_files.append(folder, rows)
     return rows
 
@@ -79,10 +80,10 @@ def _export(output: Output, measured: Path, out: Path, name: str) -> Iterator[Pa
         source = benchmarks.samples_file(measured, task)
         if source.is_file():
             file = folder / source.name.replace(".jsonl", f"_{stamp}.jsonl")
-            file.write_bytes(source.read_bytes())
+            file.write_bytes(masked_json(source.read_bytes()))
             yield file
     file = folder / f"results_{stamp}.json"
-    file.write_text(json.dumps(output, indent=2, ensure_ascii=False), encoding="utf-8")
+    file.write_text(masked(json.dumps(output, indent=2, ensure_ascii=False)), encoding="utf-8")
     yield file
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.core.files import append_lines
 from harness.core.keys import digest
 from harness.core.protocols import Engine
 from harness.core.values import Completion, Request
+from harness.results.cached_lines import CachedLines
 
 Answer = tuple[float, bool]
 
@@ -24,7 +25,7 @@ class RememberingEngine:
 
     def __init__(self, inner: Engine, folder: Path, identity: str) -> None:
         self.inner, self.name = inner, inner.name
-        self._file = folder / f"{digest(identity)[:32]}.likelihoods.jsonl"
+        self._cached_lines = CachedLines(folder / f"{digest(identity)[:32]}.likelihoods.jsonl")
         self._known: dict[str, Answer] | None = None
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
@@ -46,18 +47,14 @@ class RememberingEngine:
     def _load(self) -> dict[str, Answer]:
         if self._known is None:
             self._known = {}
-            if self._file.exists():
-                for line in self._file.read_text(encoding="utf-8").split("\n"):
-                    try:
-                        key, value, greedy = json.loads(line)
-                        self._known[key] = float(value), bool(greedy)
-                    except (ValueError, TypeError):
-                        continue
+            for line in self._cached_lines.lines():
+                with contextlib.suppress(ValueError, TypeError, RecursionError, OverflowError):
+                    key, value, greedy = json.loads(line)
+                    self._known[key] = float(value), bool(greedy)
         return self._known
 
     def _write(self, answers: dict[str, Answer]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        append_lines(self._file, ([key, *answer] for key, answer in answers.items()))
+        self._cached_lines.append(([key, *answer] for key, answer in answers.items()))
 
 
 def _key(context: Sequence[int], continuation: Sequence[int]) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.files import append_lines
+from harness.core.secrets import masked
 from harness.imports import lm_eval_files
 from harness.imports.json_files import mapping
 from harness.imports.lm_eval_types import Output
@@ -67,9 +68,9 @@ def save(
     target.mkdir(parents=True, exist_ok=True)
     for task, rows in samples.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        samples_file(target, task).write_text(text, encoding="utf-8", errors="backslashreplace")
+        samples_file(target, task).write_text(masked(text), encoding="utf-8", errors="backslashreplace")
     dumped = json.dumps(results, indent=1, ensure_ascii=False)
-    (target / "results.json").write_text(dumped, encoding="utf-8", errors="backslashreplace")
+    (target / "results.json").write_text(masked(dumped), encoding="utf-8", errors="backslashreplace")
     return target
 
 

@@ -82,20 +82,22 @@ def json_line(value: object) -> bytes:
     return masked(json.dumps(value, ensure_ascii=False)).encode("utf-8", errors="backslashreplace") + b"\n"
 
 
-def append_line(path: Path, value: object) -> None:
-    """Append one JSON line and hand it to the system at once; see `append_lines`."""
-    append_lines(path, [value])
+def append_line(path: Path, value: object) -> bytes:
+    """Append one JSON line, hand it to the system at once, and return it as written; see `append_lines`."""
+    return append_lines(path, [value])
 
 
-def append_lines(path: Path, values: Iterable[object]) -> None:
-    """Append JSON lines and hand them to the system at once.
+def append_lines(path: Path, values: Iterable[object]) -> bytes:
+    """Append JSON lines, hand them to the system at once, and return them as written.
 
     They are separate lines even if others write too, and even after a line that a kill or a full disk cut
     off.
     """
     with path.open("a+b") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.write(line_end(stream) + b"".join(map(json_line, values)))
+        lines = b"".join(map(json_line, values))
+        stream.write(line_end(stream) + lines)
+    return lines
 
 
 def line_end(stream: IO[bytes]) -> bytes:

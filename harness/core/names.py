@@ -7,18 +7,29 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 
-PATTERN = re.compile(r"(?!\.+$)[\w.-]+")
-"""Letters, digits, `_`, `-` and `.`: a name cannot leave its folder, and means nothing to a shell."""
+PATTERN = re.compile(r"(?!\.+$|-)[\w.-]+")
+"""Letters, digits, `_`, `-` and `.`: a name cannot leave its folder, and means nothing to a shell, nor to a command as an option."""
+SHOWN = 60
+LONGEST = 200
+"""Bytes of a name in UTF-8: a file's name has at most 255."""
 
 
 def check(name: str, what: str, file: Path | str | None = None) -> str:
     """The name, after checking that it is valid.
 
     Raises:
-        ConfigError: it has another character, or consists of dots alone.
+        ConfigError: it has another character, consists of dots alone, begins with a dash, or is too long.
     """
+    if len(name.encode("utf-8", "replace")) > LONGEST:
+        raise ConfigError(
+            f"{what} '{name[:SHOWN]}…' has {len(name):,} characters",
+            file=file,
+            remedy=f"use at most {LONGEST}",
+        )
     if not PATTERN.fullmatch(name):
         raise ConfigError(
-            f"{what} {name!r} is not a valid name", file=file, remedy="use letters, digits, - _ and ."
+            f"{what} {name!r} is not a valid name",
+            file=file,
+            remedy="use letters, digits, - _ and ., and no dash first",
         )
     return name

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.core.secrets import hidden
+from harness.core.text import visible
 
 LEVEL = "HARNESS_LOG"
 """Environment variable with the level that is shown; if it is set, notices of libraries are shown too."""
@@ -23,6 +24,11 @@ class Screen(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         self.setStream(sys.stderr)
         super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message without keys and without power over the terminal: libraries and files of others may have worded
+        it."""
+        return visible(hidden(super().format(record)))
 
 
 @contextmanager

@@ -9,6 +9,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
+ZERO_WIDTH = "\u200b"
+DOUBLED = {'"': ('""',), "'": ("''", "&apos;", "'\"'\"'")}
+"""How CSV, YAML, SQL, XML and shells write a quote mark within quote marks."""
+
 
 def pattern_of(secret: str) -> str:
     """A regular expression for `secret` with each of its characters plain or escaped.
@@ -30,16 +34,17 @@ def base64_of(secret: str) -> Iterator[str]:
 
 def longest_plain(secret: str) -> str:
     """The longest part of `secret` that no escaping changes."""
-    plain: list[str] = re.findall(r"[A-Za-z0-9_]*", secret)
+    plain: list[str] = re.findall(r"[A-Za-z0-9]*", secret)
     return max(plain, key=len)
 
 
 def _character(letter: str) -> str:
-    if letter.isascii() and (letter.isalnum() or letter == "_"):
+    if letter.isascii() and letter.isalnum():
         return letter
     number, raw = ord(letter), letter.encode("utf-8", "surrogatepass")
     forms = [
-        rf"\\*{re.escape(letter)}",
+        # Markdown has a zero-width space behind `@` and `:` and before `.`, so that no link comes about.
+        rf"\\*{ZERO_WIDTH}?{re.escape(letter)}{ZERO_WIDTH}?",
         "".join(f"%(?:25)*(?i:{byte:02x})" for byte in raw),
         "".join(rf"\\+x(?i:{byte:02x})" for byte in raw),
         rf"&(?:amp;)*#(?:0*{number}|[xX]0*(?i:{number:x}));",
@@ -51,8 +56,9 @@ def _character(letter: str) -> str:
     ]
     if letter == " ":
         forms.append(r"\+")
-    if quote(letter, safe="") == letter:  # `-`, `.` and `~` stand as they are in an address
+    if quote(letter, safe="") == letter:  # `-`, `.`, `_` and `~` stand as they are in an address
         del forms[1]
+    forms += DOUBLED.get(letter, ())
     return f"(?:{'|'.join(dict.fromkeys(forms))})"
 
 

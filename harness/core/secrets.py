@@ -26,7 +26,8 @@ OTHERS = (
         "MLFLOW_TRACKING_TOKEN",
     ),
     *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"),
-    *("AZURE_STORAGE_CONNECTION_STRING", "GITHUB_TOKEN"),
+    *("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_CLIENT_SECRET"),
+    *("AZURE_CLIENT_SECRET", "GITHUB_TOKEN", "GH_TOKEN", "PGPASSWORD", "MYSQL_PWD"),
 )
 """Environment variables with secrets of libraries that run here and may repeat them in an error."""
 SHORTEST = 8
@@ -36,9 +37,12 @@ _NAMES = r"(?:key|token|secret|password|passwd)"
 _NAMED = re.compile(rf"(?i)((?:^|[-_?&#,;\s\"'{{(\[])[\w.-]*{_NAMES}=)[^&#,\s]+")
 _IN_JSON = re.compile(rf"(?i)([\"'][\w.-]*{_NAMES}\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+")
 _IN_ADDRESS = re.compile(r"(\w+://)(?:[^/\s:@?#\"']*:(?!\d+(?:/|$))[^\s\"']*|[^/\s?#]*)@")
+_IN_QUERY = r"(?:[?&;]|%3F|%26|%3B|\\u0026)"
+"""Before a field of a query: as it is, in a query of another address, in JSON for HTML."""
 _SIGNED = re.compile(
-    r"(?i)([?&](?:[\w.-]*signature|[\w.-]*credential|sig|code|auth|sas|authorization|awsaccesskeyid|googleaccessid)=)"
-    r"[^&#\s\"']+"
+    rf"(?i)({_IN_QUERY}(?:[\w.-]*(?:signature|credential|authorization|ticket|session|auth)|"
+    r"(?:[\w.-]*[._-])?(?:sig|sign|code|sas|jwt|hmac|hm|private_link)|awsaccesskeyid|googleaccessid)(?:=|%3D))"
+    r"(?:[^&#;:\s\"'<>]|:(?!\s|$))+"
 )
 _SPACED = re.compile(rf"(?i)([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
 
@@ -81,6 +85,11 @@ def masked_json(lines: bytes) -> bytes:
 def hidden(text: str) -> str:
     """`masked`, and passwords in addresses, signatures of signed addresses and values of secret names replaced."""
     return _SIGNED.sub(rf"\1{HIDDEN}", without_passwords(masked(text)))
+
+
+def in_addresses(text: str) -> str:
+    """`masked`, and passwords and signatures of addresses replaced; all else stays, such as `key=value` in a remedy."""
+    return _SIGNED.sub(rf"\1{HIDDEN}", _IN_ADDRESS.sub(rf"\1{HIDDEN}@", masked(text)))
 
 
 def without_passwords(text: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.files import append_line
 from harness.core.keys import digest
 from harness.core.protocols import Engine, LanguageModel
+from harness.core.validation import adapter
 from harness.core.values import Completion, Request
+from harness.results.cached_lines import CachedLines
 
 
 class CachedEngine:
@@ -23,7 +25,7 @@ class CachedEngine:
     def __init__(self, inner: Engine, folder: Path, identity: str) -> None:
         self.inner, self.name = inner, inner.name
         self.identity = identity
-        self._file = folder / f"{digest(identity)[:32]}.jsonl"
+        self._cached_lines = CachedLines(folder / f"{digest(identity)[:32]}.jsonl")
         self._known: dict[str, Completion] | None = None
 
     @property
@@ -75,13 +77,10 @@ class CachedEngine:
     def _load(self) -> dict[str, Completion]:
         if self._known is None:
             self._known = {}
-            if self._file.exists():
-                for line in self._file.read_bytes().split(b"\n"):
-                    try:
-                        entry = json.loads(line)
-                        self._known[entry["key"]] = _completion(entry["completion"])
-                    except (ValueError, KeyError, TypeError):
-                        continue
+            for line in self._cached_lines.lines():
+                with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+                    entry = json.loads(line)
+                    self._known[str(entry["key"])] = _completion(entry["completion"])
         return self._known
 
     def _remember(self, key: str | None, completion: Completion) -> None:
@@ -89,12 +88,12 @@ class CachedEngine:
             return
         record = dataclasses.asdict(completion)
         self._load()[key] = dataclasses.replace(completion, cached=True)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        append_line(self._file, {"key": key, "completion": record})
+        self._cached_lines.append([{"key": key, "completion": record}])
 
 
 def _completion(record: Mapping[str, Any]) -> Completion:
-    return Completion(**{**record, "token_ids": tuple(record["token_ids"]), "cached": True})
+    completion: Completion = adapter(Completion).validate_python({**record, "cached": True})
+    return completion
 
 
 def _key(request: Request) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ def against_pin(task: str, margin: float, run: Snapshot, pin: Snapshot, total: i
     key = next((key for key in old if key in new), None)
     if key is None:
         missing = run.name if not new else pin.name if not old else "the same metric and settings"
-        remedy = f"not measured by {missing}: harness benchmark RUN --tasks {task}"
+        remedy = f"not measured by {missing}: harness benchmark RUN --tasks {shlex.quote(task)}"
         return MetricCheck(metric=name, state="error", margin=margin, reason=remedy)
     before, after = old[key].values or {}, new[key].values or {}
     ids = [document for document in before if document in after]
@@ -46,7 +47,7 @@ def forgetting(task: str, margin: float, loss: Forgetting | None, total: int) ->
     """What training cost on a benchmark; the p-value of a loss is corrected for all metrics of the gate."""
     name = f"forgetting.{task}"
     if loss is None:
-        remedy = f"not measured on run and base: harness benchmark RUN --tasks {task}"
+        remedy = f"not measured on run and base: harness benchmark RUN --tasks {shlex.quote(task)}"
         return MetricCheck(metric=name, state="error", margin=margin, reason=remedy)
     state: State = "inconclusive"
     if loss.low > -margin:

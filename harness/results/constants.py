@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.validation import adapter
 from harness.evidence.constant import Constant, constant_answer
-from harness.results.folder import ResultsFolder, read_json
+from harness.results import side_files
+from harness.results.folder import ResultsFolder
 from harness.results.records.run import TaskRecord
+
+REMEDY = "delete it; the next run of the task makes it again"
 
 
 def keep(results: Path, tasks: Iterable[Task]) -> None:
@@ -24,8 +26,7 @@ def keep(results: Path, tasks: Iterable[Task]) -> None:
             continue
         constant = constant_answer(task)
         if constant is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_json(file, {"scoring": scoring} | constant.to_json())
+            side_files.write(file, {"scoring": scoring} | constant.to_json())
 
 
 def read(results: Path, about: TaskRecord) -> Constant | None:
@@ -37,10 +38,7 @@ def read(results: Path, about: TaskRecord) -> Constant | None:
     for mark in (_mark(about.data_hash, scorers, about.primary), about.data_hash or ""):
         file = ResultsFolder(results).constant(about.name, mark)
         if file.exists():
-            try:
-                return adapter(Constant).validate_python(read_json(file))
-            except (OSError, ValueError):
-                return None
+            return side_files.read(file, adapter(Constant).validate_python, REMEDY)
     return None
 
 
@@ -57,7 +55,4 @@ def _scoring(task: Task) -> str:
 
 
 def _scored_by(file: Path) -> str | None:
-    try:
-        return str(read_json(file).get("scoring"))
-    except (OSError, ValueError):
-        return None
+    return side_files.read(file, lambda content: str(content.get("scoring")), REMEDY)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.files import write_json
-from harness.results.folder import ResultsFolder, read_json
+from harness.core.json_types import JsonObject
+from harness.results import side_files
+from harness.results.folder import ResultsFolder
 from harness.results.records.run import TaskRecord
+
+REMEDY = "delete it; the next run of the task makes it again"
 
 
 def keep(results: Path, task: str, data_hash: str, warnings: Sequence[str]) -> None:
     """Write the warnings about a task's data; those of an earlier check of the same data are replaced."""
     file = ResultsFolder(results).findings(task, data_hash)
     if warnings or file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, {"data_hash": data_hash, "warnings": list(warnings)})
+        side_files.write(file, {"data_hash": data_hash, "warnings": list(warnings)})
 
 
 def read(results: Path, about: TaskRecord) -> tuple[str, ...]:
@@ -23,11 +25,11 @@ def read(results: Path, about: TaskRecord) -> tuple[str, ...]:
     if about.data_hash is None:
         return ()
     file = ResultsFolder(results).findings(about.name, about.data_hash)
-    try:
-        content = read_json(file)
-    except (OSError, ValueError):
-        return ()
-    warnings = content.get("warnings")
-    if content.get("data_hash") != about.data_hash or not isinstance(warnings, list):
-        return ()
-    return tuple(str(warning) for warning in warnings)
+
+    def warnings(content: JsonObject) -> tuple[str, ...]:
+        listed = content["warnings"]
+        if not isinstance(listed, list):
+            raise TypeError("'warnings' is no list")
+        return tuple(map(str, listed)) if content.get("data_hash") == about.data_hash else ()
+
+    return side_files.read(file, warnings, REMEDY) or ()

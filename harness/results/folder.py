@@ -17,6 +17,7 @@ from harness.core import guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import append_line, draft, json_line, write_json
 from harness.core.protocols import StepRecord
+from harness.core.secrets import masked
 from harness.results import lines
 from harness.results.missing import is_final
 from harness.results.records.run import CellRecord, RunRecord
@@ -125,7 +126,7 @@ class RunFolder:
             for row, line in zip(rows, read_lines(self.samples), strict=True):
                 scored = row.to_json()
                 changed = {name: scored[name] for name in ("strict", "extracted", "scores", "failure")}
-                stream.write(json.dumps({**line, **changed}, ensure_ascii=False) + "\n")
+                stream.write(masked(json.dumps({**line, **changed}, ensure_ascii=False)) + "\n")
 
     def train_steps(self) -> list[StepRecord]:
         """Telemetry of the training steps so far, in order; a half-written last line is left out."""

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from harness.core import guarded
 from harness.core.files import append_line
+from harness.core.secrets import HIDDEN
 from harness.core.text import repaired
 from harness.core.validation import adapter
 from harness.results.records.sample import SampleRecord
@@ -77,7 +78,10 @@ def append_sample(path: Path, row: SampleRecord) -> None:
     known = _known.get(key)
     current = known is not None and known.state == _state(path)
     new = known is None and _state(path) is None
-    append_line(path, row.to_json())
+    line = append_line(path, row.to_json())
+    # What is remembered, and goes into the database, holds no key that the file lacks.
+    if HIDDEN.encode() in line:
+        row = adapter(SampleRecord).validate_python(loads(line))
     state = _state(path)
     if state is None:
         return
@@ -139,7 +143,10 @@ def loads(raw: bytes) -> Any:
     Raises:
         ValueError: not JSON.
     """
-    value = json.loads(raw.decode("utf-8", errors="replace"))
+    try:
+        value = json.loads(raw.decode("utf-8", errors="replace"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     return repaired(value) if b"\\ud" in raw.lower() else value
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.files import write_json
 from harness.core.keys import digest
-from harness.results import likeness
-from harness.results.folder import ResultsFolder, read_json
+from harness.results import likeness, side_files
+from harness.results.folder import ResultsFolder
 from harness.results.records.noise import NoiseFloor
 from harness.results.records.run import CellRecord
+
+REMEDY = "delete it; `harness gate` with --aa measures it again"
 
 
 def noise_file(results: Path, record: CellRecord) -> Path:
@@ -21,16 +22,12 @@ def noise_file(results: Path, record: CellRecord) -> Path:
 
 def read_noise(results: Path, record: CellRecord) -> NoiseFloor | None:
     """The floor that `--aa` measured; None if there is none, or if it is for other scorers or other data."""
-    try:
-        floor = NoiseFloor.of(read_json(noise_file(results, record)))
-    except (OSError, ValueError):
-        return None
-    return floor if floor.scored in (None, likeness.scoring_mark(record.task)) else None
+    floor = side_files.read(noise_file(results, record), NoiseFloor.of, REMEDY)
+    return floor if floor is not None and floor.scored in (None, likeness.scoring_mark(record.task)) else None
 
 
 def write_noise(results: Path, record: CellRecord, floor: NoiseFloor) -> Path:
     """Keep a floor for later runs of the recipe; it replaces an earlier one."""
     file = noise_file(results, record)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, floor.to_json())
+    side_files.write(file, floor.to_json())
     return file

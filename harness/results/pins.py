@@ -18,6 +18,7 @@ from harness.core import names
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import draft
 from harness.core.keys import digest
+from harness.core.secrets import masked
 from harness.core.validation import adapter
 from harness.results.folder import ResultsFolder
 from harness.results.lines import reason, samples
@@ -134,7 +135,7 @@ def of_run(
 def _sample(row: SampleRecord, primary: str) -> Sample:
     scored = row.scored(primary)
     return Sample(
-        id=row.sample_id,
+        id=masked(row.sample_id),  # as the pin of another run has it, which is written masked
         example=digest([row.input, row.target])[:12],
         group=row.group,
         values={score.scorer: score.value for score in row.scores},
@@ -182,7 +183,7 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with draft(path) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(masked(text), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", file=path) from None
     return path

@@ -10,11 +10,14 @@ from typing import Any
 from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.results import side_files
 from harness.results.lines import loads, reason
 from harness.results.records.run import RunRecord
 
 JsonLine = Mapping[str, Any]
 """One line of a file that other programs define (lm-eval's samples), or one row of a table, by column."""
+JOURNAL_REMEDY = "move it away"
+CUT_OFF = "cut off in the middle of its last line"
 FILES = ("samples.jsonl", "train_steps.jsonl", "benchmarks.jsonl")
 
 
@@ -58,9 +61,25 @@ def read_head(folder: Path) -> Head | str:
     return f"{folder}: neither run.json nor cell.json; this run is left out"
 
 
+def read_journal(path: Path, problems: list[str]) -> list[JsonLine]:
+    """`read_rows` of a file of the results folder itself, such as `trials.jsonl`: one that is a directory, or leads out of
+    its folder, is named in `problems` as well, and has no rows. A last line that a kill cut off is no problem."""
+    if problem := side_files.problem_of(path):
+        problems.append(f"{path}: {problem}; it is left out — {JOURNAL_REMEDY}")
+        return []
+    lines: list[str] = []
+    rows = list(read_rows(path, lines))
+    problems += [f"{path.parent}/{line}" for line in lines if CUT_OFF not in line]
+    return rows
+
+
 def read_rows(path: Path, problems: list[str]) -> Iterator[JsonLine]:
     """The objects of a JSONL file that has no record of its own; what cannot be read is skipped and named in
-    `problems`."""
+    `problems`.
+
+    Raises:
+        ConfigError: a directory, a device, a pipe, or a link out of its folder.
+    """
     if not path.exists():
         return
     with guarded.of_results(path).open("rb") as stream:
@@ -69,7 +88,7 @@ def read_rows(path: Path, problems: list[str]) -> Iterator[JsonLine]:
                 row = loads(line)
             except ValueError:
                 cut = not line.endswith(b"\n")
-                what = "cut off in the middle of its last line" if cut else "not JSON"
+                what = CUT_OFF if cut else "not JSON"
                 problems.append(f"{path.name}:{number}: {what}; skipped")
                 continue
             if isinstance(row, dict):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.core.files import write_json
+from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.validation import adapter
 from harness.evidence.triage import Triage
-from harness.results import likeness
-from harness.results.folder import ResultsFolder, read_json
+from harness.results import likeness, side_files
+from harness.results.folder import ResultsFolder
 from harness.results.records.run import TaskRecord
 
 OF = "of"
 """The key of a triage file that says which data, scoring and weights it belongs to."""
+REMEDY = "delete it; `harness diagnose` makes it again"
 
 
 def triage_file(results: Path, task: str, model: str) -> Path:
@@ -32,14 +33,15 @@ def read_triage(
             other scoring, does not count. One from before this was recorded is accepted.
         fingerprint: the same for the model's weights.
     """
-    try:
-        content = read_json(triage_file(results, task, model))
-        of = content.get(OF)
-        if of is not None and about is not None and of != _of(about, fingerprint):
+
+    def of(content: JsonObject) -> Triage | None:
+        mark = content.get(OF)
+        if mark is not None and about is not None and mark != _of(about, fingerprint):
             return None
-        return adapter(Triage).validate_python(content["triage"])
-    except (OSError, ValueError, KeyError):
-        return None
+        triage: Triage = adapter(Triage).validate_python(content["triage"])
+        return triage
+
+    return side_files.read(triage_file(results, task, model), of, REMEDY)
 
 
 def write_triage(
@@ -47,8 +49,7 @@ def write_triage(
 ) -> None:
     """Keep a diagnosis, with what it belongs to; it replaces an earlier one of the same task and model."""
     file = triage_file(results, about.name, model)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, {**diagnosis, OF: _of(about, fingerprint)})
+    side_files.write(file, {**diagnosis, OF: _of(about, fingerprint)})
 
 
 def _of(about: TaskRecord, fingerprint: str | None) -> dict[str, str | None]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.core.files import append_line
 from harness.core.json_types import JsonObject
+from harness.results import side_files
 from harness.results.folder import ResultsFolder
 from harness.results.records.trial import TrialRecord
-from harness.results.run_files import read_rows
+from harness.results.run_files import JOURNAL_REMEDY, read_journal
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -97,7 +98,11 @@ def _state(trial: FrozenTrial) -> str:
 def append(results: Path, trial: TrialRecord) -> None:
     """Append one whole line, even if others write at the same time."""
     results.mkdir(parents=True, exist_ok=True)
-    append_line(ResultsFolder(results).trials, trial.to_json())
+    file = ResultsFolder(results).trials
+    if problem := side_files.problem_of(file):  # a study's storage has its trials as well
+        side_files.name(file, problem, JOURNAL_REMEDY)
+    else:
+        append_line(file, trial.to_json())
 
 
 def read(results: Path, odd: set[str] | None = None) -> list[TrialRecord]:
@@ -107,7 +112,8 @@ def read(results: Path, odd: set[str] | None = None) -> list[TrialRecord]:
         odd: takes the names of studies with a line of another layout, which is left out as well.
     """
     latest: dict[tuple[str, int], TrialRecord] = {}
-    for line in read_rows(ResultsFolder(results).trials, []):
+    file, problems = ResultsFolder(results).trials, list[str]()
+    for line in read_journal(file, problems):
         try:
             trial = TrialRecord.of(line)
         except ValueError:
@@ -115,4 +121,6 @@ def read(results: Path, odd: set[str] | None = None) -> list[TrialRecord]:
                 odd.add(str(line.get("study")))
             continue
         latest[(trial.study, trial.number)] = trial
+    for problem in problems:
+        side_files.say_once(problem)
     return [latest[key] for key in sorted(latest)]

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.core.files import write_json
-from harness.results.folder import ResultsFolder, read_json
+from harness.results import side_files
+from harness.results.folder import ResultsFolder
 from harness.results.records.tuning import TuningRecord
+
+REMEDY = "delete it; the same `harness run` with --tune makes it again"
 
 
 def write(results: Path, record: Mapping[str, object]) -> TuningRecord:
     """Keep what a command found; a command that is repeated replaces it."""
-    folder = ResultsFolder(results).tunings
-    folder.mkdir(parents=True, exist_ok=True)
     written = TuningRecord.of(record)
-    write_json(folder / f"{written.name}.json", written.to_json())
+    side_files.write(ResultsFolder(results).tunings / f"{written.name}.json", written.to_json())
     return written
 
 
 def read(results: Path) -> tuple[TuningRecord, ...]:
-    """All that can be read, by name."""
-    records = []
-    for file in sorted(ResultsFolder(results).tunings.glob("*.json")):
-        try:
-            records.append(TuningRecord.of(read_json(file)))
-        except ValueError:
-            continue
-    return tuple(records)
+    """All that can be read, by name; a damaged one is named."""
+    files = sorted(ResultsFolder(results).tunings.glob("*.json"))
+    records = [side_files.read(file, TuningRecord.of, REMEDY) for file in files]
+    return tuple(record for record in records if record is not None)

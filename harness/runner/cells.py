@@ -25,6 +25,9 @@ from harness.runner.model_pool import fingerprint, forget_servers, is_server, le
 from harness.runner.suitable import LeftOut, misfit, nothing_fits, of_model
 from harness.tasks.sampling import sample
 
+LONGEST_ID = 230
+"""Bytes of a run's id: a file's name has at most 255, and a lock and a draft of it have longer names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -185,6 +188,7 @@ def layout(experiment: Experiment) -> Layout:
                     invocation=invocation,
                 )
                 cells |= {(task.name, cell.key): cell for cell in _copies(base, experiment)}
+                refuse_long(base.id)
     if not cells:
         raise nothing_fits(left_out)
     ordered = _in_order(list(cells.values()))
@@ -197,6 +201,17 @@ def layout(experiment: Experiment) -> Layout:
             if max(experiment.labels, default=0) > _most(task)
         ),
     )
+
+
+def refuse_long(run: str) -> None:
+    """Refuse a run whose folder could not be made, before any work.
+
+    Raises:
+        ConfigError: its id, of the names of task, recipe and model, is longer than a file's name may be.
+    """
+    if len(run.encode()) > LONGEST_ID:
+        remedy = f"choose shorter names for task and recipe: {LONGEST_ID} bytes together"
+        raise ConfigError(f"run '{run[:60]}…' has a name of {len(run.encode())} bytes", remedy=remedy)
 
 
 def _in_order(cells: Sequence[Cell]) -> list[Cell]:

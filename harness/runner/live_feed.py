@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from harness.core.errors import ConfigError
 from harness.core.protocols import StepRecord
 from harness.results import live
 from harness.results.live import Ending, LiveCell, LiveRun
@@ -141,7 +142,7 @@ class LiveFeed(Progress):
                 seconds_left=self._left.seconds,
                 cells=tuple(self._cells.values()),
             )
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ConfigError):
                 live.write(self._results, self._run)
 
     def _write_later(self, wait: float) -> None:

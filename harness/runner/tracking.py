@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from harness.core.kinds import Spec, build
 from harness.core.protocols import StepRecord
+from harness.core.secrets import masked
 from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
 from harness.runner.loggers._base import About, Logger, RunLog
 from harness.runner.progress import Progress, Several
@@ -141,4 +142,4 @@ def _flat(value: object, name: str = "") -> Iterator[tuple[str, str | int | floa
         for index, item in enumerate(value):
             yield from _flat(item, f"{name}.{index}")
     elif value is not None:
-        yield name, value if isinstance(value, str | int | float | bool) else str(value)
+        yield name, value if isinstance(value, int | float | bool) else masked(str(value))

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from harness.core.errors import RemoteError
 from harness.core.recipes import Recipe
-from harness.results.folder import RunFolder, read_json, write_json
+from harness.results import side_files
+from harness.results.folder import RunFolder
 from harness.results.remote import mirror
 from harness.runner.cells import Cell
 
@@ -28,8 +29,7 @@ def remember(cell: Cell, folder: RunFolder) -> None:
     """Register `folder` as the holder of this key's weights, if it has all of them."""
     if cell.recipe.weights and _complete(folder, cell.recipe):
         pointer = _pointer(folder, cell.weights_key)
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        write_json(pointer, {"run": folder.path.name, "weights_key": cell.weights_key})
+        side_files.write(pointer, {"run": folder.path.name, "weights_key": cell.weights_key})
 
 
 def take(cell: Cell, folder: RunFolder) -> str | None:
@@ -53,11 +53,8 @@ def forget(cell: Cell, folder: RunFolder) -> None:
 
 def _source(cell: Cell, folder: RunFolder) -> RunFolder | None:
     """Another run's folder with all stages of this key; None if there is none."""
-    try:
-        pointer = read_json(_pointer(folder, cell.weights_key))
-    except (FileNotFoundError, ValueError):
-        return None
-    name = str(pointer.get("run", ""))
+    remedy = "delete it; the weights are trained again"
+    name = side_files.read(_pointer(folder, cell.weights_key), lambda pointer: str(pointer["run"]), remedy)
     if not name or Path(name).name != name or name == folder.path.name:
         return None
     other = RunFolder(folder.path.with_name(name))

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
+from harness.core.secrets import hidden
+from harness.results import side_files
 from harness.results.folder import ResultsFolder
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ BIRTH = 10 * GRACE
 """Seconds that a worker may take from asking for a trial to its first heartbeat."""
 RETRIES = 3
 REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL that can be reached from here"
+MOVE_AWAY = "move it away and give the same command again: trials that are done cost nothing"
 PATIENCE = 10
 """Seconds to wait for a database's server to answer."""
 SQLITE_PATIENCE = 60
@@ -57,22 +60,35 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        if url is None or url.startswith("journal:"):
-            file = ResultsFolder(results).studies / f"{study}.journal" if url is None else Path(url[8:])
+        if (file := journal(url, results, study)) is not None:
+            if url is None and (problem := side_files.problem_of(file)):
+                raise ConfigError(problem, file=file, remedy=MOVE_AWAY)
             file.parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFile(file))
-        if "://" not in url:
+        if url is None or "://" not in url:
             raise ValueError("not a URL")
         storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _patience(url)})
         if storage.engine.name == "sqlite":
             _lock_before_reading(storage.engine)
         return storage
+    except ConfigError:
+        raise
     except Exception as error:
+        if (file := journal(url, results, study)) is not None:
+            message = f"study '{study}' cannot be opened: {reason(error)}"
+            raise ConfigError(message, file=file, remedy=MOVE_AWAY) from None
         missing = getattr(error.__cause__, "name", None) if isinstance(error, ImportError) else None
         remedy = REMEDY if missing is None else f"pip install '{PACKAGES.get(missing, missing)}'"
         raise ConfigError(
             f"storage {_shown(url)} cannot be reached: {reason(error)}", remedy=remedy
         ) from None
+
+
+def journal(url: str | None, results: Path, study: str) -> Path | None:
+    """The journal file of a study; None if a database holds it."""
+    if url is None:
+        return ResultsFolder(results).studies / f"{study}.journal"
+    return Path(url[8:]) if url.startswith("journal:") else None
 
 
 def _lock_before_reading(engine: Engine) -> None:
@@ -104,17 +120,15 @@ def _patience(url: str) -> dict[str, int]:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of the error below Optuna, without SQLAlchemy's link to an explanation."""
+    """The first line of the error below Optuna, without SQLAlchemy's link to an explanation and without passwords."""
     while isinstance(error.__cause__, Exception) and not isinstance(error, ImportError):
         error = error.__cause__
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return hidden(str(error)).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _shown(url: str | None) -> str:
     """Without the password."""
-    import re
-
-    return "of the results folder" if url is None else "'" + re.sub(r":[^:/@]+@", ":…@", url) + "'"
+    return "of the results folder" if url is None else f"'{hidden(url)}'"
 
 
 def claim(trial: optuna.Trial) -> None:

@@ -55,7 +55,9 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
         raise
     except Exception as error:
         message = f"study '{plan.study}' cannot be opened: {study_storage.reason(error)}"
-        raise ConfigError(message, remedy=study_storage.REMEDY) from None
+        file = study_storage.journal(plan.storage, plan.results, plan.study)
+        remedy = study_storage.REMEDY if file is None else study_storage.MOVE_AWAY
+        raise ConfigError(message, file=file, remedy=remedy) from None
 
 
 def recorded(plan: StudyConfig, study: optuna.Study) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -88,7 +90,23 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         remedy = _one_odd_byte(path, data) or _remedy(path, likely(data), data)
         raise ConfigError(message, file=path, line=line, remedy=remedy) from None
     except (LookupError, ValueError):
-        raise ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1") from None
+        raise _unknown(encoding, path) from None
+
+
+def refuse_unknown(encoding: str, path: Path) -> None:
+    """Check the name of an encoding, even where a file has nothing to decode.
+
+    Raises:
+        ConfigError: Python has no such codec for text: `zlib` and `base64` turn bytes into bytes, and no name holds a NUL.
+    """
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    except (LookupError, ValueError):
+        raise _unknown(encoding, path) from None
+
+
+def _unknown(encoding: str, path: Path) -> ConfigError:
+    return ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1")
 
 
 def actual(path: Path, encoding: str) -> str:
@@ -225,7 +243,7 @@ def _one_odd_byte(path: Path, data: bytes) -> str:
     odd = text.count("\ufffd")
     if odd >= sum(not character.isascii() for character in text) - odd:
         return ""
-    drop = f"iconv -c -f utf-8 -t utf-8 {path.name} > converted{path.suffix}"
+    drop = f"iconv -c -f utf-8 -t utf-8 {shlex.quote(path.name)} > {shlex.quote(f'converted{path.suffix}')}"
     return (
         f"all else is UTF-8, but for {counted(odd, 'place')}: correct that line, or drop the bytes ({drop})"
     )
@@ -234,7 +252,7 @@ def _one_odd_byte(path: Path, data: bytes) -> str:
 def _remedy(path: Path, codec: str, data: bytes) -> str:
     known = dict(SCRIPTS.values()) | LATIN
     shown = excerpt(data.decode(codec, "replace"))
-    convert = f"iconv -f {ICONV.get(codec, codec)} -t utf-8 {path.name} > converted{path.suffix}"
+    convert = f"iconv -f {ICONV.get(codec, codec)} -t utf-8 {shlex.quote(path.name)} > {shlex.quote(f'converted{path.suffix}')}"
     return (
         f"it looks like {codec}{f' ({known[codec]})' if codec in known else ''}"
         f"{f', which reads: {shown!r}' if shown else ''}: convert it ({convert}), or add --encoding {codec} to "

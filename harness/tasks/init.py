@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
 from harness.core.names import PATTERN as NAME
+from harness.core.secrets import in_addresses
 from harness.core.values import Document, Example
 from harness.tasks import (
     column_inference,
@@ -78,7 +79,7 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
-    with working(f"reading {data}") as activity, sources.without_collection():
+    with working(f"reading {in_addresses(data)}") as activity, sources.without_collection():
         draft = _written(_content(data, name, wish, activity), folder, activity)
         try:
             example, size = _checked(draft)
@@ -137,7 +138,7 @@ def _content(data: str, name: str, wish: Wish, activity: Activity) -> _Content:
     try:
         whole, train = _divide(pools, wish)
     except ConfigError as error:
-        raise ConfigError(error.message, file=data, remedy=error.remedy) from None
+        raise ConfigError(error.message, file=in_addresses(data), remedy=error.remedy) from None
     parts = {"train": _taken("train", whole["train"], train, wish), **_held_out(whole, wish)}
     spec, extra = options.format_spec(wish.format)
     answer = column_inference.answer(everything, parts, spec, shown=whole["train"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.formatting import counted
-from harness.core.secrets import hidden
+from harness.core.secrets import hidden, in_addresses
 from harness.core.values import Document
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
@@ -77,7 +77,7 @@ def read(data: str, wish: Wish) -> Intake:
     parts, notes, others = _rows(data, wish)
     everything = [located for part in parts.values() for located in part]
     if not everything:
-        raise ConfigError("no rows", file=data)
+        raise ConfigError("no rows", file=in_addresses(data))
     chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
     corpus = _corpus(data, wish, everything)
     first = everything[0]
@@ -225,7 +225,8 @@ def _read_url(url: str, wish: Wish) -> folders.SplitRows:
     try:
         rows_of_copy = _read(str(copy), wish)
     except ConfigError as error:
-        name = original(Path(str(error.file)))
+        file = copy if error.file is None else Path(error.file)
+        name = original(file if file.is_relative_to(copy) else copy)
         raise ConfigError(error.message, file=name, line=error.line, remedy=error.remedy) from None
     parts = {
         split: [replace(row, file=original(Path(row.file))) for row in part]

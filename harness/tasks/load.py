@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,9 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.formatting import size as in_words
 from harness.core.keys import digest_of_rows
 from harness.core.protocols import Format, Task
+from harness.core.secrets import hidden
 from harness.core.values import Document, Example
+from harness.results.remote.filesystem import is_url
 from harness.tasks import (
     answers,
     corpus,
@@ -142,7 +145,9 @@ def find(name_or_path: str | Path) -> Path:
         raise ConfigError("no task.yaml in this folder", file=path, remedy="make one with: harness init DATA")
     if path.is_file():
         raise ConfigError(
-            "a data file is not a task", file=path, remedy=f"create one with: harness init {path}"
+            "a data file is not a task",
+            file=path,
+            remedy=f"create one with: harness init {shlex.quote(str(path))}",
         )
     raise ConfigError(f"unknown task '{name_or_path}'", remedy=nearest(str(name_or_path), known))
 
@@ -181,7 +186,9 @@ def _splits(source: TaskFile, path: Path) -> dict[str, Sequence[Placed]]:
     placed_rows.unique_ids(placed.values())
     for split, part in placed.items():
         if not part:
-            raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))
+            name = str(named[split])
+            file = hidden(name) if is_url(name) else path.parent / name
+            raise ConfigError(f"the {split} split is empty", file=file)
     parts = _cut(placed, source, path)
     if not parts.get("test"):
         remedy = "give data: a test file, or split: {test: 0.2}"

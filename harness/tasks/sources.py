@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.formatting import size as in_words
+from harness.core.secrets import hidden
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
 from harness.tasks import hub_folder, missing, readers, tables
-from harness.tasks.encodings import read_text
+from harness.tasks.encodings import read_text, refuse_unknown
 from harness.tasks.json_files import document_rows, jsonl_rows
 from harness.tasks.located import Located, Row
 
@@ -130,10 +131,7 @@ def using(
         LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
     )
     memory = guarded.memory_of(path)
-    if not encoding.isprintable():
-        raise ConfigError(
-            f"unknown encoding {encoding!r}", file=path
-        )  # Python knows none with a NUL in its name
+    refuse_unknown(encoding, path)
     try:
         with without_collection(), deadline.within(seconds, memory):
             rows = _located(path, encoding, sheet)
@@ -199,7 +197,7 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
     except ConfigError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = hidden(" ".join(str(error).split()))[:300]
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
     hub_folder.refuse_guessed(rows, name)
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
@@ -222,7 +220,7 @@ def hub_splits(name: str, config: str | None = None, revision: str | None = None
     try:
         return list(datasets.get_dataset_split_names(name, config, revision=revision))
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = hidden(" ".join(str(error).split()))[:300]
         raise ConfigError(f"cannot read data set '{name}'", remedy=reason) from None
 
 

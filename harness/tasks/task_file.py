@@ -148,7 +148,9 @@ class GateFile(BaseModel):
 class TaskFile(_Strict):
     """A task for `harness`: instructions, rows, the format of an answer, and how it is scored."""
 
-    name: str = Field(default="", description="Default: the folder's name.", pattern=r"^[\w.-]*$")
+    name: str = Field(
+        default="", description="Default: the folder's name.", pattern=r"^([\w.][\w.-]*)?$", max_length=200
+    )
     version: int = Field(default=1, description="Raise it when the task changes its meaning.")
     instructions: str = Field(default="", description="Jinja2; the system message.")
     schema_in_prompt: bool = Field(

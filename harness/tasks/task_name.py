@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness.results.remote.filesystem import is_url
 from harness.tasks.split_names import SPLITS, split_of
 
 GENERAL = {
@@ -18,8 +19,11 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}", re
 
 
 def of(data: str) -> str:
-    """A name for a task made of `data`: the file's name, or its folder's if that says more."""
-    path = Path(data)
+    """A name for a task made of `data`: the file's name, or its folder's if that says more.
+
+    The query of an address is left out: it may hold a signature.
+    """
+    path = Path(re.split(r"[?#]", data)[0] if is_url(data) else data)
     stem = path.stem
     if path.suffix and _is_general(stem) and not _is_general(path.resolve().parent.name):
         stem = path.resolve().parent.name

@@ -17,6 +17,7 @@ from harness.benchmarks.subject import find
 from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
+from harness.core.secrets import masked
 from harness.evidence.aggregate import gather, mean_interval
 from harness.export import card, loading, program, serving, weights
 from harness.models.chat import ModelChat
@@ -87,7 +88,7 @@ def export(
         _write_texts(draft, described, program.recipe_file(recipe, source.name))
         rules = loading.rules_sentence(loaded) if layout != "model" else ""
         text = card.render(record, known, scores(record, source), layout, lines, rules)
-        (draft / "README.md").write_text(text, encoding="utf-8")
+        (draft / "README.md").write_text(masked(text), encoding="utf-8")
         _write_manifest(draft, record)
     files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
     return Exported(run=source.name, folder=folder, layout=layout, files=files, commands=tuple(lines))
@@ -132,9 +133,9 @@ def _chat(spec: str) -> ModelChat | None:
 
 def _write_texts(draft: Path, described: Mapping[str, object], recipe: Mapping[str, object]) -> None:
     text = json.dumps(described, ensure_ascii=False, indent=1)
-    (draft / "program.json").write_text(text + "\n", encoding="utf-8")
+    (draft / "program.json").write_text(masked(text) + "\n", encoding="utf-8")
     text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
-    (draft / "recipe.yaml").write_text(text, encoding="utf-8")
+    (draft / "recipe.yaml").write_text(masked(text), encoding="utf-8")
 
 
 def _write_manifest(draft: Path, record: RunRecord) -> None:
@@ -143,7 +144,7 @@ def _write_manifest(draft: Path, record: RunRecord) -> None:
     digests = {str(path.relative_to(draft)): file_digest(path) for path in files}
     head = {name: record.raw[name] for name in ("id", "key", "seed", "model", "task")}
     text = json.dumps({"run": head, "sha256": digests}, ensure_ascii=False, indent=1)
-    (draft / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    (draft / MANIFEST).write_text(masked(text) + "\n", encoding="utf-8")
 
 
 def _is_export_of(folder: Path, record: RunRecord) -> bool:

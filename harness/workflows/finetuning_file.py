@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def make(file: Path, name: str | None) -> Made:
     try:
         return init(str(file), TASKS, Wish(name=name, target=_target(file)))
     except ConfigError as error:
-        remedy = error.remedy or f"see its options: harness init {file}"
+        remedy = error.remedy or f"see its options: harness init {shlex.quote(str(file))}"
         raise ConfigError(error.message, file=error.file, line=error.line, remedy=remedy) from None
 
 
@@ -58,4 +59,4 @@ def show(made: Made, *, as_json: bool) -> None:
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
     say(f"a finetuning file, no log: wrote the task {made.folder / 'task.yaml'}: {counts}")
-    say(f"what each column became: harness validate {made.handle}")
+    say(f"what each column became: harness validate {shlex.quote(made.handle)}")

@@ -200,13 +200,18 @@ def test_names_of_tasks_and_studies_cannot_leave_their_folder(
         search.make_plan(SearchOptions(str(tiny_task), recipe="lora", model="tiny", study=name))
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
-def test_an_encoding_with_a_nul_in_its_name_is_one_line(tmp_path: Path, suffix: str) -> None:
-    """Found by fuzzing: Python opens no file with such an encoding, and says so with an error of another type."""
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json"])
+@pytest.mark.parametrize("content", ['{"a": "b"}\n', ""])
+@pytest.mark.parametrize("encoding", ["\0", "zlib", "base64", "rot13", "nonsense", ""])
+def test_an_encoding_that_python_has_not_for_text_is_one_line(
+    tmp_path: Path, suffix: str, content: str, encoding: str
+) -> None:
+    """Found by fuzzing: Python opens no file with a NUL in its encoding's name, nor an empty one with a codec of bytes, and
+    says so with errors of other types."""
     file = tmp_path / f"data{suffix}"
-    file.write_text('{"a": "b"}\n')
-    with pytest.raises(ConfigError, match=r"unknown encoding '\\x00'") as raised:
-        sources.read(file, "\0")
+    file.write_text(content)
+    with pytest.raises(ConfigError, match="unknown encoding") as raised:
+        sources.read(file, encoding)
     assert raised.value.file == file
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -17,6 +18,7 @@ from rich.text import Text
 from harness.core import secrets, terminal
 from harness.core.errors import ConfigError
 from harness.core.files import json_line, write_json, write_text
+from harness.core.text import markdown
 from harness.core.values import Message, Request
 from harness.engines.openai import OpenAIEngine
 from harness.report.build import build
@@ -92,12 +94,21 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "URL": quote,
     "URL in a URL": lambda key: quote(quote(key, safe=""), safe=""),
     "form": quote_plus,
+    "Markdown": markdown,
+    "CSV": lambda key: '"' + key.replace('"', '""') + '"',
+    "YAML and SQL": lambda key: "'" + key.replace("'", "''") + "'",
+    "XML": lambda key: html.escape(key, quote=False).replace("'", "&apos;").replace('"', "&quot;"),
+    "shell": shlex.quote,
 }
 
 
 @pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES.keys())
 @pytest.mark.parametrize(
-    "key", [KEY, "sk-it's/s3cret+w0rd==", 'p"ss\\w0rd <s3cret> & größe', "-+/='\"s3cret-"]
+    "key",
+    [
+        *(KEY, "sk-it's/s3cret+w0rd==", 'p"ss\\w0rd <s3cret> & größe', "-+/='\"s3cret-"),
+        *("hf_s3cret_w0rd_123", "p@s3cret://www.w0rd"),
+    ],
 )
 def test_every_escape_of_a_key_is_masked(
     monkeypatch: pytest.MonkeyPatch, key: str, escape: Callable[[str], str]
@@ -170,6 +181,10 @@ def test_a_server_that_says_the_key_is_not_believed(text: str) -> None:
         ["https://bucket.s3.amazonaws.com/x.csv?X-Amz-Credential=w0rd&X-Amz-Signature=w0rd&x=1"],
         ["https://a.blob.core.windows.net/x?sv=1&sig=w0rd"],
         ["https://host/f?code=w0rd"],
+        ["https://host/get?file=/a/b.csv&code=w0rd/x.y"],
+        ["https://host/f?a=1;sig=w0rd"],
+        ["https://host/f?tempauth=w0rd&hm=w0rd"],
+        ["https://host/?url=https%3A%2F%2Fother%2Fx.csv%3Fsig%3Dw0rd"],
         ["a token=w0rd b"],
     ],
 )
@@ -182,6 +197,7 @@ def test_the_recorded_command_holds_no_secret(words: list[str]) -> None:
 
 def test_what_is_no_secret_is_recorded_as_it_is() -> None:
     words = ["run", "--model", "openai:m@http://host:8000/v1#budget_tokens=5", "hf://datasets/o/n@rev/f"]
+    words += ["https://host/f?design=3&barcode=7&unsigned=1&api-version=2"]
     words += ["--set", "program.k=2", "--set", "max_new_tokens=4", "key.yaml", "s3://bucket/a:b@c"]
     assert secrets.in_command(words) == words
 

@@ -31,7 +31,8 @@ from harness.report.build import build
 from harness.report.terminal import tables
 from harness.results.folder import ResultsFolder
 from harness.runner.experiment import from_file
-from harness.tasks import recognized, templates
+from harness.tasks import encodings, recognized, templates
+from tests.conftest import edit_task
 from tests.report_data import make
 
 PACKAGE = Path(harness.__file__).parent
@@ -154,7 +155,8 @@ def test_numbers_stay_numbers_in_a_spreadsheet() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "a/b", "..", ".", "", "x;y", "a b", "$(x)", "a\nb", "\u202e", "a\\b", "x'y"]
+    "name",
+    ["../x", "a/b", "..", ".", "", "x;y", "a b", "$(x)", "a\nb", "\u202e", "a\\b", "x'y", "-rf", "--help"],
 )
 def test_a_name_is_a_name(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a valid name"):
@@ -168,6 +170,46 @@ def test_a_name_is_a_name(name: str, tmp_path: Path) -> None:
             file.write_text(text)
             with pytest.raises(ConfigError, match="is not a valid name"):
                 from_file(file)
+
+
+def test_a_name_that_no_file_could_have_is_refused_before_any_work(
+    tiny_task: Path, tmp_path: Path, harness: Callable[..., tuple[int, str, str]]
+) -> None:
+    with pytest.raises(ConfigError, match="has 201 characters") as raised:
+        names.check("x" * 201, "name")
+    assert len(str(raised.value)) < 200
+    with pytest.raises(ConfigError, match="use at most 200"):
+        names.check("ü" * 101, "name")
+    edit_task(tiny_task, "name: colours", f"name: {'t' * 150}")
+    experiment = tmp_path / "e.yaml"
+    recipe = {"name": "r" * 150, "program": "zero_shot"}
+    experiment.write_text(json.dumps({"task": str(tiny_task), "model": "fake", "recipes": [recipe]}))
+    code, _, err = harness("run", str(experiment), "--results", "r")
+    assert code == 2
+    assert "choose shorter names" in err
+    assert not list((tmp_path / "r").glob("runs/*"))
+
+
+@pytest.mark.parametrize("words", [("show", "y" * 70_000), ("estimate", "tiny", "--dtype", "y" * 70_000)])
+def test_an_error_with_a_long_name_keeps_its_ends(
+    harness: Callable[..., tuple[int, str, str]], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "results").mkdir()
+    code, _, err = harness(*words)
+    assert code == 2
+    assert len(err) < 5000
+    assert " — " in err
+
+
+@pytest.mark.parametrize("name", ["a;touch ran;.csv", "$(touch ran).csv", "a b.c;touch ran"])
+def test_commands_in_a_remedy_quote_the_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes("größe,a\n".encode("cp1252") * 9)
+    with pytest.raises(ConfigError) as raised:
+        encodings.read_text(file)
+    convert = raised.value.remedy.partition("convert it (")[2].rpartition("), or add")[0]
+    words = shlex.split(convert)
+    assert words[:1] + words[-3:] == ["iconv", name, ">", f"converted{file.suffix}"]
 
 
 def test_names_that_are_in_use_stay() -> None:

@@ -29,7 +29,7 @@ from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import ODD, records, samples
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
-from harness.results.run_files import Head, JsonLine, read_head, read_rows
+from harness.results.run_files import Head, JsonLine, read_head, read_journal
 
 OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", *benchmarks.TABLES)
 TRANSACTION = 500_000_000
@@ -79,9 +79,9 @@ def sync(results: Path) -> Ingested:
             for run_id in gone:
                 _forget(store, run_id)
         done = _ingest(store, stale)
-        _journals(store, results)
+        odd = _journals(store, results)
         poor = _models(store, models)
-    return Ingested(done.runs, (*unreadable, *done.problems, *poor))
+    return Ingested(done.runs, (*unreadable, *done.problems, *odd, *poor))
 
 
 def rebuild(results: Path) -> Ingested:
@@ -99,13 +99,13 @@ def rebuild(results: Path) -> Ingested:
         store = Store.writable(part)
         with store:
             done = _ingest(store, ResultsFolder(results).run_folders())
-            _journals(store, results)
+            odd = _journals(store, results)
             poor = _models(store, benchmarks.model_folders(results))
         _replace(part, path)
     finally:
         for made in (part, part.with_name(f"{part.name}.wal"), part.with_name(f".{part.name}.lock")):
             made.unlink(missing_ok=True)
-    return Ingested(done.runs, (*done.problems, *poor))
+    return Ingested(done.runs, (*done.problems, *odd, *poor))
 
 
 def _replace(part: Path, path: Path) -> None:
@@ -267,14 +267,17 @@ def _forget(store: Store, run_id: str) -> None:
     store.execute("DELETE FROM runs WHERE id = ?", [run_id])
 
 
-def _journals(store: Store, results: Path) -> None:
+def _journals(store: Store, results: Path) -> tuple[str, ...]:
+    """Replace the tables of journals by the files' contents; return what could not be read."""
+    problems: list[str] = []
     for table, names in JOURNALS.items():
         latest: dict[str, JsonLine] = {}
-        for row in read_rows(results / f"{table}.jsonl", []):
+        for row in read_journal(results / f"{table}.jsonl", problems):
             latest[canonical_json([row.get(name) for name in names])] = row
         with store.transaction():
             store.execute(f"DELETE FROM {table}")
         _append(store, table, list(latest.values()))
+    return tuple(problems)
 
 
 def _append(store: Store, table: str, rows: Sequence[JsonLine]) -> None:

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from harness.core import guarded
 from harness.core.errors import ConfigError
@@ -16,7 +17,7 @@ from harness.core.keys import digest, file_digest
 from harness.core.secrets import hidden
 from harness.models import cache
 from harness.results.remote import public_web
-from harness.results.remote.filesystem import Info, Remote
+from harness.results.remote.filesystem import Info, Remote, is_safe
 
 SHARED = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "hf", "https", "memory")
 """Schemes that cannot reach this machine or its network, so that a stranger's task file may name them."""
@@ -24,6 +25,8 @@ SHARED = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "hf", "
 
 MOST_FILES = 100_000
 """Files of a folder on remote storage."""
+SUFFIX = re.compile(r"\.[^\W_]{1,20}")
+"""What a file's name ends in; a folder's name ends in nothing like it."""
 
 
 def local_copy(url: str, *, trusted: bool) -> Path:
@@ -41,8 +44,7 @@ def local_copy(url: str, *, trusted: bool) -> Path:
         remedy = f"copy it into the task's folder, or trust the task file: {ALLOW_OUTSIDE}=1"
         raise ConfigError(f"'{hidden(url)}' may reach this machine's own files or network", remedy=remedy)
     remote = Remote.open(url, signed=True, public=not trusted)
-    name = PurePosixPath(remote.root).name
-    if PurePosixPath(name).suffix:
+    if name := file_name(remote):
         return _file(remote, name)
     if not trusted and schemes & set(public_web.SCHEMES):
         # Its listing is a web page, whose links could go on forever.
@@ -57,6 +59,25 @@ def local_copy(url: str, *, trusted: bool) -> Path:
         limits = f"{MOST_FILES:,} files and {in_words(guarded.MAX_BYTES)}"
         raise ConfigError(f"holds more than {limits}", file=remote.shown)
     return _folder(remote, there)
+
+
+def file_name(remote: Remote) -> str:
+    """The name of the file that a URL leads to; empty for a folder.
+
+    The address of a web server may end in a query, which names the file at most (`/get?file=a.csv`) and often holds a
+    signature: nothing else of it becomes part of a name.
+    """
+    path, _, query = remote.root.partition("?")
+    is_web = path.startswith(tuple(f"{scheme}://" for scheme in public_web.SCHEMES))
+    shown = parse_qsl(hidden(f"?{query}")[1:])
+    values = [value for name, value in parse_qsl(query) if (name, value) in shown]
+    names = (unquote(urlsplit(path).path), *values) if is_web else (path,)
+    return next(filter(None, map(_with_suffix, names)), "")
+
+
+def _with_suffix(path: str) -> str:
+    name = PurePosixPath(path).name
+    return name if SUFFIX.fullmatch(PurePosixPath(name).suffix) and is_safe(name) else ""
 
 
 def _file(remote: Remote, name: str) -> Path:
