@@ -17,6 +17,7 @@ from harness.models.chat import chat_from
 from harness.models.fingerprint import fingerprint
 from harness.models.placement import device_map, is_left_out, require_on_gpus, too_large_for_all
 from harness.models.source import architecture_of, is_tiny, resolve
+from harness.models.unmapped_files import unmapped
 
 if TYPE_CHECKING:
     import torch
@@ -56,14 +57,15 @@ def load(
             if weights_elsewhere.is_active() and quantization is None:
                 network = weights_elsewhere.reserved(folder, kind.loader, number, config)
             else:
-                network = getattr(transformers, kind.loader).from_pretrained(
-                    folder,
-                    dtype=number,
-                    device_map=device_map(folder, target_device, number.itemsize, quantization),
-                    trust_remote_code=False,
-                    use_safetensors=True,
-                    **extra,
-                )
+                with unmapped(folder, number, target_device, quantization is not None):
+                    network = getattr(transformers, kind.loader).from_pretrained(
+                        folder,
+                        dtype=number,
+                        device_map=device_map(folder, target_device, number.itemsize, quantization),
+                        trust_remote_code=False,
+                        use_safetensors=True,
+                        **extra,
+                    )
     except torch.OutOfMemoryError:
         raise ConfigError(
             f"model '{spec}' does not fit into the GPU's memory in {str(number).removeprefix('torch.')}",

@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from harness.evidence.stats import clusters, paired
 from harness.evidence.stats.clusters import Codes
@@ -51,6 +50,8 @@ class Split:
     @property
     def p(self) -> float:
         """Two-sided p-value of "no change here"."""
+        from scipy import stats
+
         if self.se == 0.0:
             return 1.0 if self.change == 0.0 else 0.0
         return float(2 * stats.t.sf(abs(self.change) / self.se, self.df))
@@ -77,6 +78,8 @@ def step(values: Floats, groups: Codes) -> Step | None:
 
     Needs four runs, two examples and two groups.
     """
+    from scipy import stats
+
     runs, examples = values.shape
     if runs < FEWEST_RUNS or examples < 2 or clusters.count(groups) < 2:
         return None
@@ -141,6 +144,8 @@ def _likely(best: Split, splits: Sequence[Split], runs: int) -> list[int]:
 
     The random error of each run's mean is part of the denominator.
     """
+    from scipy import stats
+
     by_chance = best.se**2 / (1 / best.start + 1 / (runs - best.start))
     limit = float(stats.f.ppf(1 - ALPHA, 1, runs - 2)) * by_chance
     return [split.start for split in splits if split.rest - best.rest <= limit]

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from harness.evidence.stats import clusters
 from harness.evidence.stats.multiple import holm
@@ -142,6 +141,8 @@ def _category(rows: Sequence[Flip], field: str, value: str) -> Category:
 
 
 def _p_value(rows: Sequence[Flip], field: str, value: str, lost: int, all_lost: int) -> float:
+    from scipy import stats
+
     groups = clusters.codes([row.group for row in rows])
     member = np.array([row.where.get(field) == value for row in rows], dtype=float)
     if clusters.count(groups) == len(rows):
@@ -152,6 +153,8 @@ def _p_value(rows: Sequence[Flip], field: str, value: str, lost: int, all_lost: 
 
 def _p_by_group(member: Floats, losses: Floats, groups: clusters.Codes) -> float:
     """One-sided score test of "losses are no more frequent inside"; 1 if one side has a single group."""
+    from scipy import stats
+
     sides = [len(np.unique(groups[member == side])) for side in (1.0, 0.0)]
     scores = clusters.sums((member - member.mean()) * (losses - losses.mean()), groups)[:, 0]
     count = len(scores)

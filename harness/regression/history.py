@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.core.errors import ConfigError
 from harness.evidence.stats import clusters
@@ -164,6 +163,8 @@ def series(runs: Sequence[Snapshot], scored: str = "") -> Series:
 
 
 def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
+    from scipy import stats
+
     before: Snapshot | None = None
     names = likeness.model_names([run.head.model for run in runs])
     for run, model in zip(runs, names, strict=True):

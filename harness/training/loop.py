@@ -32,6 +32,7 @@ from harness.training.lr_schedule import learning_rate
 from harness.training.neftune import noisy_embeddings
 from harness.training.optimizer import Optimizer
 from harness.training.progressive_eval import DevScore, score
+from harness.training.returned_memory import returned_between_blocks
 from harness.training.settings import TrainingSettings
 from harness.training.tokenized import TokenizedExample
 
@@ -146,6 +147,7 @@ class _Loop:
                 recomputed_states(),
                 kept_memory() as give_back,
                 freed_activations_returned(parameters, give_back),
+                returned_between_blocks(self.learner.network, give_back),
             ):
                 for rows in self._steps():
                     self._step(rows, give_back)

@@ -116,7 +116,10 @@ class LowRank(PeftFiles):
         return self.init_lora_weights in ("pissa", "olora", "loftq")
 
     def prepare(self, model: LanguageModel) -> None:
-        from peft import LoraConfig
+        from harness.models.layers.deferred_compile import compiled_when_called
+
+        with compiled_when_called():
+            from peft import LoraConfig
         from transformers.pytorch_utils import Conv1D
 
         from harness.models.architecture import of

@@ -14,6 +14,7 @@ from harness.models.architecture import body_of
 from harness.models.number_format import dtype_of
 from harness.training.activation_checkpointing import recomputes
 from harness.training.batching import Batch
+from harness.training.summed_loss import is_frozen, summed
 
 if TYPE_CHECKING:
     import torch
@@ -134,6 +135,8 @@ def _weighted_loss(
     def part(h: torch.Tensor, t: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         return (cross_entropy(head_logits(network, h), t, reduction="none") * w).sum()
 
+    if is_frozen(network.get_output_embeddings(), hidden):
+        return summed(part, hidden, targets, weights, network.config.get_text_config().vocab_size)
     pieces = list(
         zip(hidden.split(_POSITIONS), targets.split(_POSITIONS), weights.split(_POSITIONS), strict=True)
     )

@@ -25,15 +25,16 @@ from harness.core.torch_types import Network
 from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
 from harness.models.layers.attached import classification_head, learnt_prefix
+from harness.models.layers.malloc import returned_memory
 from harness.models.layers.out_of_memory import release
 from harness.training.encoder_decoder_loss import first_logits
 from harness.training.parity_exported import (
     ParityCheck,
-    TrainedLogits,
     check_adapter,
     check_dropout,
     check_merged,
 )
+from harness.training.parity_logits import TrainedLogits
 from harness.training.tokenized import TokenizedExample, to_row
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def canary(model: LanguageModel, examples: Sequence[TrainingExample]) -> Canary:
     return Canary(ids, _logits(model, ids))
 
 
+@returned_memory()
 def check(
     model: LanguageModel,
     examples: Sequence[TrainingExample],

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel
 from harness.core.torch_types import Layer, Network
-from harness.models.architecture import DECODER, of
+from harness.models.architecture import of
 from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
-from harness.models.layers.widened import in_float32
-from harness.models.number_format import is_float32
-from harness.training.encoder_decoder_loss import first_logits
 from harness.training.parity_layers import compare_layers, float32_bytes, mean_difference
-
-if TYPE_CHECKING:
-    import torch
+from harness.training.parity_logits import (
+    TOLERANCE,
+    TrainedLogits,
+    export_difference,
+    logits_in_float32,
+)
 
 _NOTHING = 1e-12
 """A dropout that drops nothing, but is not skipped as 0 would be."""
-TOLERANCE = 1e-3
-"""Largest mean difference of the logits of all positions, as a share of their spread; both are float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,48 +35,17 @@ class ParityCheck:
     detail: str
 
 
-class TrainedLogits:
-    """A trained network's logits of a prompt in float32, computed once for all checks that compare with them."""
-
-    def __init__(self, model: LanguageModel, ids: Sequence[int]) -> None:
-        self.network, self.ids = model.network, ids
-
-    @cached_property
-    def all(self) -> torch.Tensor:
-        """[tokens, vocabulary] for a decoder, else [outputs]; the network comes back bit for bit."""
-        with plain_layers.unrounded_inputs(self.network), in_float32(self.network):
-            return logits(self.network, self.ids)
-
-    @property
-    def as_answered(self) -> torch.Tensor:
-        """[vocabulary]: the next token's logits in the number format that the network answers in."""
-        import torch
-
-        network = self.network
-        quantized = any(plain_layers.quantization(module) for module in network.modules())
-        if of(network.config) is DECODER and is_float32(network) and not quantized:
-            return self.all[-1]
-        network.eval()
-        with torch.no_grad():
-            return first_logits(network, self.ids)
-
-
 def check_merged(
     model: LanguageModel, ids: Sequence[int], computed: TrainedLogits | None = None
 ) -> ParityCheck:
     """The network that `harness export --merged` would write gives the same logits as the run's network."""
     if (reason := _not_whole(model)) is not None:
         return ParityCheck(check="merged", ok=True, detail=reason)
-    import torch
 
     network, computed = model.network, computed or TrainedLogits(model, ids)
 
     def compare(device: str | None) -> ParityCheck:
-        trained = computed.all
-        with plain_layers.unrounded_inputs(network):
-            # Only now: at no time are there two networks in float32.
-            made = exported.rebuilt(network, device=device, dtype=torch.float32)
-            difference = mean_difference(trained, logits(made, ids))
+        difference = export_difference(computed, device)
         settings = exported.generation_config(network, model.chat.eos_ids)
         if rules := exported.generation_rules(settings, model.chat.eos_ids):
             detail = f"the exported model would follow rules that the run does not: {', '.join(rules)}"
@@ -87,8 +54,7 @@ def check_merged(
             f"exported and trained logits differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
         )
         if any(plain_layers.quantization(module) == "8bit" for module in network.modules()):
-            with in_float32(network):
-                rounding = mean_difference(trained, logits(network, ids))
+            rounding = mean_difference(computed.all, logits_in_float32(network, ids))
             detail += f"; inputs rounded to 8 bits, as here and not in an export, move them by {rounding:.1e}"
         remedy = "" if difference <= TOLERANCE else "; serve the adapter unmerged, or report this combination"
         return ParityCheck(check="merged", ok=difference <= TOLERANCE, detail=detail + remedy)
@@ -110,7 +76,6 @@ def check_adapter(
         stages: folders of the trained stages, oldest first.
         computed: the trained model's logits of that prompt.
     """
-    import torch
 
     network, computed = model.network, computed or TrainedLogits(model, ids)
 
@@ -118,10 +83,8 @@ def check_adapter(
         if change := _changed(model):
             detail = f"the adapter's base is not the published one ({change}): export the whole model instead"
             return ParityCheck(check="adapter", ok=False, detail=detail)
-        trained = computed.all
-        with plain_layers.unrounded_inputs(network):
-            base = exported.rebuilt(network, adapters=False, device=device, dtype=torch.float32)
-            difference = mean_difference(trained, logits(_with_adapters(base, stages), ids))
+        over = partial(_with_adapters, stages=stages)
+        difference = export_difference(computed, device, over, adapters=False)
         detail = (
             f"logits of base and adapter differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
         )
@@ -160,36 +123,18 @@ def _dropout_difference(computed: TrainedLogits, layers: Sequence[Layer], droppi
     """Between the logits of answering, and those of training while `dropping` drops nothing."""
     network, answering = computed.network, computed.all
     shares = [module.p for module in dropping]
-    with plain_layers.unrounded_inputs(network), in_float32(network):
+    with plain_layers.unrounded_inputs(network):
         for layer in layers:
             layer.train()
         for module in dropping:
             module.p = _NOTHING
         try:
-            training = logits(network, computed.ids, mode=None)
+            training = logits_in_float32(network, computed.ids, mode=None)
         finally:
             for module, share in zip(dropping, shares, strict=True):
                 module.p = share
             network.eval()
     return mean_difference(answering, training)
-
-
-def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
-    """Float32 logits on the CPU: of every position for a decoder, else of the first output.
-
-    Args:
-        mode: whether in training mode; None: the network's current mode.
-    """
-    import torch
-
-    if mode is not None:
-        network.train(mode)
-    with torch.no_grad():
-        if of(network.config) is not DECODER:
-            return first_logits(network, ids)
-        asked = torch.tensor([list(ids)], device=network.device)
-        whole: torch.Tensor = network(input_ids=asked, use_cache=False).logits
-        return whole[0].float().cpu()
 
 
 def _not_whole(model: LanguageModel) -> str | None:

@@ -6,8 +6,6 @@ the ends of a 95 % interval decide, which is one-sided testing at 2.5 %.
 
 from __future__ import annotations
 
-from scipy import stats
-
 
 def not_worse(low: float, margin: float) -> bool:
     """Whether the interval excludes being worse by `margin` or more."""
@@ -21,6 +19,8 @@ def equivalent(low: float, high: float, margin: float) -> bool:
 
 def non_inferiority_p(difference: float, se: float, df: float, margin: float) -> float:
     """One-sided p-value of "worse by `margin` or more"."""
+    from scipy import stats
+
     if se == 0.0:
         return 0.0 if difference > -margin else 1.0
     return float(stats.t.sf((difference + margin) / se, df))

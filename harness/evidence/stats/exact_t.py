@@ -15,7 +15,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize
 
 from harness.evidence.stats.intervals import t_quantile
 from harness.evidence.stats.resampling import Floats
@@ -39,6 +38,8 @@ def critical_value(sizes: Floats, correlation: float, level: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _critical(sizes: tuple[float, ...], correlation: float, level: float) -> float:
+    from scipy import optimize
+
     array, low = np.array(sizes), t_quantile((1 + level) / 2, len(sizes) - 1.0)
 
     def excess(critical: float) -> float:

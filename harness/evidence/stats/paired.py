@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import optimize, stats
 
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats.clusters import Codes
@@ -58,6 +57,8 @@ def _tail(differences: Floats) -> float:
 
     With cumulants K(t) = Σ log cosh(t d), solve K'(t) = the observed sum; then Lugannani and Rice 1980.
     """
+    from scipy import optimize, stats
+
     sizes = np.abs(differences)
     sizes /= sizes.max()
     total = abs(float(differences.sum())) / float(np.abs(differences).max())
@@ -90,6 +91,8 @@ def mcnemar(wins: int, losses: int) -> float:
 
     Source: McNemar 1947; the exact binomial form.
     """
+    from scipy import stats
+
     if wins + losses == 0:
         return 1.0
     return min(1.0, 2.0 * float(stats.binom.cdf(min(wins, losses), wins + losses, 0.5)))
@@ -184,6 +187,8 @@ def interval(
     covers too little when n is small, the second when differences are skewed
     (simulated in tests/unit/test_stats_coverage.py).
     """
+    from scipy import stats
+
     columns = as_columns(differences)
     n, width = columns.shape
     low, high = np.empty(width), np.empty(width)

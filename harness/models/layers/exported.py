@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import RunError
-from harness.core.torch_types import ModelConfig, Network
+from harness.core.torch_types import Layer, ModelConfig, Network
 from harness.models.architecture import base_of
 from harness.models.cache import quiet
 from harness.models.layers import plain_layers, tied
@@ -45,16 +45,60 @@ def rebuilt(
     Raises:
         RunError: the configuration does not describe a network with these weights.
     """
-    configuration = _configuration(network, untied=adapters and tied.adapted(network))
     where = network.device if device is None else device
-    state = _moved(_state(network, adapters, dtype, where), where, dtype)
+    state = _moved(tensors(network, adapters, dtype, where), where, dtype)
+    return loaded(network, state, adapters=adapters, where=where, dtype=dtype)
+
+
+def tensors(
+    network: Network, adapters: bool, dtype: torch.dtype | None, where: torch.device | str
+) -> Mapping[str, Tensor]:
+    """The plain network's tensors by name. Those of layers that are adapted or quantized are moved to `where`, or to the
+    meta device if only their shapes matter, one layer after another: memory may not hold all of them.
+
+    Args: adapters: merge them; if False, the result is the base under them.
+    """
+    return _state(network, adapters, dtype, where)
+
+
+def layer_tensors(
+    layer: Layer, adapters: bool, dtype: torch.dtype | None, number: torch.dtype
+) -> Mapping[str, Tensor]:
+    """The tensors of the plain layer that stands for an adapted or quantized one.
+
+    Args:
+        adapters: see `tensors`.
+        dtype: the number format that adapters are merged in; None: the layer's own.
+        number: the number format of what was quantized.
+    """
+    source = layer if adapters else plain_layers.innermost(layer)
+    held = bool(plain_layers.quantization(plain_layers.innermost(layer)))
+    with contextlib.nullcontext() if dtype is None else in_float32(source):
+        made = plain_layers.plain(source, number) if adapters or held else source
+    return made.state_dict()
+
+
+def loaded(
+    network: Network,
+    state: Mapping[str, Tensor],
+    *,
+    adapters: bool,
+    where: torch.device | str,
+    dtype: torch.dtype | None,
+) -> Network:
+    """A network of the same class that `from_pretrained` makes of these tensors.
+
+    Raises:
+        RunError: the configuration does not describe a network with these weights.
+    """
+    configuration = _configuration(network, untied=adapters and tied.adapted(network))
     try:
         with quiet():
             cls: Any = type(network)
             made, report = cls.from_pretrained(
                 None,
                 config=configuration,
-                state_dict=state,
+                state_dict=dict(state),
                 dtype=dtype or dtype_of(network),
                 device_map={"": where},
                 output_loading_info=True,
@@ -166,8 +210,6 @@ def _moved(
 def _state(
     network: Network, adapters: bool, dtype: torch.dtype | None, where: torch.device | str
 ) -> Mapping[str, Tensor]:
-    """The plain network's tensors. Those of layers that are adapted or quantized are moved to `where` one layer after
-    another: the network's device may not hold all of them."""
     number = dtype or dtype_of(network)
     layers = dict(plain_layers.special(network))
     inside = tuple(f"{path}." for path in layers)
@@ -177,9 +219,7 @@ def _state(
         if not (inside and name.startswith(inside))
     }
     for path, layer in layers.items():
-        source = layer if adapters else plain_layers.innermost(layer)
-        held = bool(plain_layers.quantization(plain_layers.innermost(layer)))
-        with contextlib.nullcontext() if dtype is None else in_float32(source):
-            made = plain_layers.plain(source, number) if adapters or held else source
-        state |= {f"{path}.{name}": tensor.to(where) for name, tensor in made.state_dict().items()}
+        plain = layer_tensors(layer, adapters, dtype, number)
+        made = adapters or bool(plain_layers.quantization(plain_layers.innermost(layer)))
+        state |= {f"{path}.{name}": tensor.to(where) if made else tensor for name, tensor in plain.items()}
     return state

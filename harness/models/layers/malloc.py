@@ -38,6 +38,21 @@ def kept_memory() -> Iterator[Callable[[], None]]:
         trim()
 
 
+@contextlib.contextmanager
+def returned_memory() -> Iterator[None]:
+    """Inside the `with` block, a tensor of a mebibyte or more goes back to the system when it is freed, so that networks
+    which are widened block by block leave no gaps behind. A no-op unless the C library is glibc."""
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    library.mallopt(_MMAP_THRESHOLD, 1 << 20)
+    try:
+        yield
+    finally:
+        library.mallopt(_MMAP_THRESHOLD, _USUAL)
+
+
 def trim() -> None:
     """Return freed memory to the system; a no-op unless the C library is glibc."""
     if (library := _glibc()) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.core.torch_types import Layer
 
@@ -17,14 +17,23 @@ def in_float32(network: Layer) -> Iterator[None]:
     faults that a comparison looks for. Float32 holds every 16-bit number, so the network comes back bit for
     bit.
     """
+    with modules_in_float32(network.modules()):
+        yield
+
+
+@contextlib.contextmanager
+def modules_in_float32(modules: Iterable[Layer]) -> Iterator[None]:
+    """`in_float32` of the modules' own tensors, without those of modules inside them."""
     import torch
 
-    short = (torch.bfloat16, torch.float16)
-    tensors = [t for t in (*network.parameters(), *network.buffers()) if t.dtype in short]
+    chosen, short = list(modules), (torch.bfloat16, torch.float16)
+    parameters = list({id(p): p for m in chosen for p in m.parameters(recurse=False)}.values())
+    buffers = {id(b): b for m in chosen for b in m.buffers(recurse=False)}.values()
+    tensors = [t for t in (*parameters, *buffers) if t.dtype in short]
     before = [tensor.data for tensor in tensors]
-    computing = [m for m in network.modules() if getattr(m, "compute_dtype", None) in short]
+    computing = [m for m in chosen if getattr(m, "compute_dtype", None) in short]
     formats = [module.compute_dtype for module in computing]
-    held = [state for p in network.parameters() if (state := getattr(p, "quant_state", None)) is not None]
+    held = [state for p in parameters if (state := getattr(p, "quant_state", None)) is not None]
     rounded = [state.dtype for state in held]
     try:
         for tensor in tensors:  # memory may run out halfway

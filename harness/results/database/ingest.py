@@ -14,22 +14,23 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
-import pyarrow as pa
 
 from harness.core.errors import ConfigError
 from harness.core.files import append_line
 from harness.core.keys import canonical_json
 from harness.results.database import benchmarks, bulk, columns
-from harness.results.database.loader import Loader
 from harness.results.database.store import FILE, Store, hold
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import ODD, records, samples
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
 from harness.results.run_files import Head, JsonLine, read_head, read_journal
+
+if TYPE_CHECKING:
+    from harness.results.database.loader import Loader
 
 OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", *benchmarks.TABLES)
 TRANSACTION = 500_000_000
@@ -165,24 +166,35 @@ def _together(store: Store, folders: Sequence[Path]) -> Ingested:
     try:
         with store.transaction():
             return _load(store, folders)
-    except _NOT_A_RUN as error:
+    except _not_a_run() as error:
         if len(folders) == 1:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             return Ingested(0, (f"{folders[0]}: not in the layout of a run ({reason}); left out",))
     return _sum([_together(store, [folder]) for folder in folders])
 
 
-_NOT_A_RUN = (
-    *(pa.ArrowException, duckdb.Error, ConfigError, KeyError, TypeError, AttributeError),
-    *(OverflowError, RecursionError, ValueError, OSError),
-)
+def _loader(store: Store, reader: bulk.Reader | None = None) -> Loader:
+    from harness.results.database.loader import Loader
+
+    return Loader(store, reader)
+
+
+def _not_a_run() -> tuple[type[Exception], ...]:
+    """What a folder raises that does not hold a run. Arrow takes 33 MiB, so it is imported when there is a run to load and
+    not before the training that makes it."""
+    import pyarrow
+
+    return (
+        *(pyarrow.ArrowException, duckdb.Error, ConfigError, KeyError, TypeError, AttributeError),
+        *(OverflowError, RecursionError, ValueError, OSError),
+    )
 
 
 def _load(store: Store, folders: Sequence[Path]) -> Ingested:
     known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
     count, problems = 0, []
     with bulk.Reader(store) as reader:
-        loader = Loader(store, reader)
+        loader = _loader(store, reader)
         for folder in folders:
             head = read_head(folder)
             if isinstance(head, str):
@@ -239,13 +251,13 @@ def _models(store: Store, folders: Sequence[Path]) -> tuple[str, ...]:
     for folder in folders:
         try:
             with store.transaction():
-                loader = Loader(store)
+                loader = _loader(store)
                 _add_benchmarks(loader, None, folder, [])
                 loader.add(
                     "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
                 )
                 loader.flush()
-        except _NOT_A_RUN as error:
+        except _not_a_run() as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             problems.append(f"{folder}: not readable as benchmarks ({reason}); left out")
     return tuple(problems)
@@ -282,12 +294,14 @@ def _journals(store: Store, results: Path) -> tuple[str, ...]:
 
 def _append(store: Store, table: str, rows: Sequence[JsonLine]) -> None:
     """All rows at once; if one of them cannot be inserted, the others still are."""
+    if not rows:
+        return
     try:
         with store.transaction():
-            loader = Loader(store)
+            loader = _loader(store)
             for row in rows:
                 loader.add(table, row.get("run_id"), [row])
             loader.flush()
-    except _NOT_A_RUN:
+    except _not_a_run():
         for row in rows if len(rows) > 1 else ():
             _append(store, table, [row])

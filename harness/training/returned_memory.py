@@ -1,0 +1,54 @@
+"""Freed memory goes back to the system every few blocks of a forward and a backward pass on a CPU.
+
+A block's temporary tensors are freed and its kept states stay between them, so the next block's tensors do not fit into the
+gaps: SmolLM2-135M in bfloat16 grew by 0.54 GiB in a LoRA step of four rows, of which 0.28 were free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from harness.core.errors import ConfigError
+from harness.core.torch_types import Layer, Network
+from harness.models.layers.blocks import blocks
+
+if TYPE_CHECKING:
+    import torch
+
+_RETURNS = 4
+"""Returns in each direction of a pass: more of them lower the peak no further and clear pages more often."""
+
+
+@contextlib.contextmanager
+def returned_between_blocks(network: Network, give_back: Callable[[], None]) -> Iterator[None]:
+    """Inside the `with` block, passes through the network call `give_back` a few times on their way forward and back.
+
+    Args:
+        give_back: returns freed memory (`harness.models.layers.malloc.kept_memory`).
+    """
+
+    def on_the_way(_block: Layer, _inputs: object, output: torch.Tensor | tuple[torch.Tensor, ...]) -> None:
+        give_back()
+        states = output[0] if isinstance(output, tuple) else output
+        if states.requires_grad:
+            states.register_hook(lambda _gradient: give_back())
+
+    handles = [block.register_forward_hook(on_the_way) for block in _some_blocks(network)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _some_blocks(network: Network) -> list[Layer]:
+    """Blocks at equal distances; none where memory is not the C library's, or the network has no list of blocks."""
+    if network.device.type != "cpu":
+        return []
+    try:
+        whole = list(blocks(network))
+    except ConfigError:
+        return []
+    return whole[:: -max(1, len(whole) // _RETURNS)]
