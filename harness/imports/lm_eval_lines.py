@@ -132,8 +132,8 @@ def _asked(arguments: object) -> tuple[str | None, str, Sequence[str]]:
     if type(arguments) is dict and len(arguments) == 1:
         [request] = arguments.values()
         if type(request) is Request and type(request.arg_0) is str:
-            second = request.arg_1
-            return (request.arg_0, second, (second,)) if type(second) is str else (request.arg_0, "", ())
+            after = request.arg_1
+            return (request.arg_0, after, (after,)) if type(after) is str else (request.arg_0, "", ())
     prompt: str | None = None
     others: list[str] = []
     continuations: list[str] = []

@@ -26,6 +26,8 @@ BEYOND = "are not scores within [0, 1]"
 SKIPPED = "the tool gave no score"
 TOGETHER = 250
 """Rows that are written, and searched for secrets, at a time."""
+MOST_VALUES = 1000
+"""How many values of a metric have their scores kept."""
 _CLOSE = 1e-6
 """How close the mean of the samples must be to the mean that the tool reports, relative to it."""
 
@@ -104,7 +106,7 @@ class _Row(msgspec.Struct, kw_only=True, gc=False):
     error: str | msgspec.UnsetType = msgspec.UNSET
     strict: _Parse
     extracted: _Parse
-    scores: list[_Score]
+    scores: list[_Score] | msgspec.Raw
 
 
 def unusable(metric: Metric, tally: Tally) -> str:
@@ -135,6 +137,8 @@ class RowWriter:
     _stream: BinaryIO | None = None
     _rows: list[_Row] = field(default_factory=list)
     """What is not written yet."""
+    _encoded: dict[float, msgspec.Raw] = field(default_factory=dict)
+    """The scores of a row, by the value of the only metric."""
 
     def __post_init__(self) -> None:
         self.tallies = {metric.name: Tally() for metric in self.metrics}
@@ -176,13 +180,14 @@ class RowWriter:
         try:
             self._stream.write(masked_json(_ENCODER.encode_lines(rows)))
         except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
-            self._stream.writelines(json_line(msgspec.to_builtins(row)) for row in rows)
+            self._stream.writelines(json_line(_plain(row)) for row in rows)
 
     def close(self) -> None:
         if self._stream is not None:
             self._write()
             self._stream.close()
             self._stream = None
+            self._encoded.clear()
 
     def drop(self, names: Sequence[str]) -> None:
         """Take the scores of some metrics out of the lines again, by the names under which they are
@@ -212,12 +217,27 @@ class RowWriter:
         row.strict = row.extracted = _Parse("error", reason=error)
         row.scores = [_Score(stored, "error", None, error) for _, stored, _, _ in self._stored]
 
-    def _scores(self, given: Mapping[str, float | None]) -> list[_Score]:
-        scores: list[_Score] = []
-        for name, stored, higher, tally in self._stored:
+    def _scores(self, given: Mapping[str, float | None]) -> list[_Score] | msgspec.Raw:
+        value = None
+        for name, _, _, tally in self._stored:
             value = given.get(name)
             if value is not None:
                 tally(value)
+        if value is None or len(self._stored) > 1:
+            return self._list(given)
+        # Of one metric, a million answers have few values: the scores of each are encoded once.
+        encoded = self._encoded.get(value)
+        if encoded is None:
+            encoded = msgspec.Raw(_ENCODER.encode(self._list(given)))
+            if len(self._encoded) < MOST_VALUES:
+                self._encoded[value] = encoded
+        return encoded
+
+    def _list(self, given: Mapping[str, float | None]) -> list[_Score]:
+        scores: list[_Score] = []
+        for name, stored, higher, _ in self._stored:
+            value = given.get(name)
+            if value is not None:
                 scores.append(_Score(stored, "scored", value if higher else 1.0 - value))
             elif name in given:
                 scores.append(_Score(stored, "skipped", None, SKIPPED))
@@ -226,6 +246,14 @@ class RowWriter:
 
 _VALID = _Parse("valid")
 _ENCODER = msgspec.json.Encoder()
+
+
+def _plain(row: _Row) -> JsonObject:
+    """A row whose scores may be encoded already."""
+    if isinstance(row.scores, msgspec.Raw):
+        row.scores = msgspec.json.decode(row.scores, type=list[_Score])
+    plain: JsonObject = msgspec.to_builtins(row)
+    return plain
 
 
 def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:

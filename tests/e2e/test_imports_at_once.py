@@ -102,3 +102,18 @@ def test_a_log_that_cannot_be_sent_to_another_process_is_written_here(
     made = log_drafts.drafts(Path("results"), logs, "content")
     assert written_here == ["a", "b"]
     assert [draft.log.system for draft in made] == ["a", "b"]
+
+
+def test_the_scores_of_a_million_answers_are_written_as_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that are met again, values that are not kept, no value, and half a character in an answer."""
+    monkeypatch.setattr("harness.results.imported_rows.MOST_VALUES", 1)
+    values = [1.0, 0.25, 1.0, None, 0.25, 0.0]
+    file = kit.lm_eval(Path("a"), "a", values)
+    samples = next(Path("a").glob("samples_*"))
+    samples.write_text(samples.read_text("utf-8").replace('" 2"', '"\\ud800"'), "utf-8")
+    (run,) = imported("results", file).records
+    lines = Path("results", "runs", run.id, "samples.jsonl").read_text("utf-8").splitlines()
+    assert [[score["value"] for score in json.loads(line)["scores"]] for line in lines] == [
+        [value] for value in values
+    ]
+    assert json.loads(lines[1])["output"] == "\ud800"
