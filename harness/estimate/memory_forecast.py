@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from harness.core.protocols import LanguageModel, Weights
 from harness.core.recipes import Recipe
@@ -57,6 +58,7 @@ def _peak(
 ) -> float:
     from harness.estimate import requirements
     from harness.models.dimensions import shape
+    from harness.training.summed_loss import positions_at_once
 
     device, sizes = model.network.device.type, shape(spec)
     dtype = str(dtype_of(model.network)).removeprefix("torch.")
@@ -72,8 +74,19 @@ def _peak(
     peaks = [memory.inference(sizes, recipe.base, dtype, idle).total + copies]
     for stage, moved, added in requirements.counted(spec, recipe) if lessons else ():
         work = largest_batch(lessons, model, stage)
+        if moved == added and _sums_loss(model):
+            at_once = min(work.loss_tokens, positions_at_once(sizes.vocabulary))
+            work = replace(work, loss_tokens=at_once)
         peaks.append(memory.training(sizes, recipe.base, dtype, work, stage, moved, added).total)
     return max(peaks) + (0 if device == "cuda" else memory.PROCESS)
+
+
+def _sums_loss(model: LanguageModel) -> bool:
+    """Whether a loss behind a frozen output layer keeps no logits (`harness.training.summed_loss`)."""
+    from harness.training.encoder_decoder_loss import answer_loss
+    from harness.training.loss import response_loss
+
+    return model.network.device.type == "cpu" and answer_loss(model.network) is response_loss
 
 
 def _folded(recipe: Recipe, model: LanguageModel, linear: float) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.models.layers.malloc import trim
 
@@ -30,16 +30,17 @@ def unmapped(folder: Path, number: torch.dtype, device: str, quantized: bool) ->
     """
     from transformers import modeling_utils
 
-    mapped = getattr(modeling_utils, "safe_open", None)
+    library: Any = modeling_utils
+    mapped = getattr(library, "safe_open", None)
     if device != "cpu" or mapped is None or not (quantized or _converted(folder, number)):
         yield
         return
     # No argument of transformers chooses this, though it reads files this way itself on some systems.
-    modeling_utils.safe_open = lambda *args, **named: mapped(*args, **{**named, "backend": "pread"})
+    library.safe_open = lambda *args, **named: mapped(*args, **{**named, "backend": "pread"})
     try:
         yield
     finally:
-        modeling_utils.safe_open = mapped
+        library.safe_open = mapped
         trim()
 
 

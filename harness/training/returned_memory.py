@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.core.errors import ConfigError
 from harness.core.torch_types import Layer, Network
@@ -48,7 +48,7 @@ def _some_blocks(network: Network) -> list[Layer]:
     if network.device.type != "cpu":
         return []
     try:
-        whole = list(blocks(network))
+        whole = cast(list[Layer], list(blocks(network)))
     except ConfigError:
         return []
     return whole[:: -max(1, len(whole) // _RETURNS)]

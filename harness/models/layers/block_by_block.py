@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 from harness.core.errors import ConfigError
 from harness.core.torch_types import Layer, Network
@@ -43,6 +44,6 @@ def block_by_block(network: Network, around: Around) -> Iterator[None]:
 
 def _blocks(network: Network) -> list[Layer]:
     try:
-        return list(blocks(network))
+        return cast(list[Layer], list(blocks(network)))
     except (ConfigError, AttributeError):
         return []

@@ -27,7 +27,7 @@ def compiled_when_called() -> Iterator[None]:
         compiled = functools.cache(lambda: at_once(function, **options))
         return functools.wraps(function)(lambda *args, **named: compiled()(*args, **named))
 
-    torch.compile = deferred
+    torch.compile = deferred  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import RunError
 from harness.core.torch_types import Layer, Network
 from harness.models.layers import exported, plain_layers
+from harness.models.layers.malloc import trim
 
 if TYPE_CHECKING:
     import torch
@@ -68,6 +69,7 @@ def by_blocks(
             hollow[key] = one.expand(tensor.shape)
             weights[one.data_ptr()] = source.of(name, tensor)
     state = {name: hollow[_identity(tensor)] for name, tensor in shapes.items()}
+    trim()  # what all layers took, one after another
     made = exported.loaded(network, state, adapters=adapters, where=where, dtype=torch.float32)
     converted = [name for name, tensor in made.state_dict().items() if tensor.data_ptr() not in weights]
     if converted:

@@ -40,13 +40,13 @@ def kept_memory() -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def returned_memory() -> Iterator[None]:
-    """Inside the `with` block, a tensor of a mebibyte or more goes back to the system when it is freed, so that networks
+    """Inside the `with` block, a tensor of 256 KiB or more goes back to the system when it is freed, so that networks
     which are widened block by block leave no gaps behind. A no-op unless the C library is glibc."""
     library = _glibc()
     if library is None:
         yield
         return
-    library.mallopt(_MMAP_THRESHOLD, 1 << 20)
+    library.mallopt(_MMAP_THRESHOLD, 1 << 18)
     try:
         yield
     finally:
