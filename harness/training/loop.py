@@ -145,7 +145,7 @@ class _Loop:
                 gated_mlps(self.learner.network),
                 recomputed_states(),
                 kept_memory() as give_back,
-                freed_activations_returned(parameters, give_back),
+                freed_activations_returned(self.learner.network, parameters, give_back),
             ):
                 for rows in self._steps():
                     self._step(rows, give_back)
