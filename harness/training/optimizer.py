@@ -260,7 +260,8 @@ def _pieces(gradient: torch.Tensor) -> Sequence[torch.Tensor]:
     """Rows of a gradient, so many together as are updated together."""
     if gradient.numel() <= _WIDENED or gradient.ndim < 2 or hasattr(gradient, "full_tensor"):
         return [gradient]
-    return gradient.split(max(1, _WIDENED * len(gradient) // gradient.numel()))
+    rows: Sequence[torch.Tensor] = gradient.split(max(1, _WIDENED * len(gradient) // gradient.numel()))
+    return rows
 
 
 def _master(parameter: torch.nn.Parameter) -> Master:
