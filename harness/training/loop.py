@@ -24,7 +24,6 @@ from harness.training.checkpoint import Checkpoint, LoopState, signature
 from harness.training.collator import Layout
 from harness.training.ema import Average
 from harness.training.evaluation import Evaluation, evaluate
-from harness.training.freed_activations import freed_activations_returned
 from harness.training.fsdp import lacking_somewhere, learner
 from harness.training.gradient_accumulation import Gradient, Loss
 from harness.training.loss import response_loss
@@ -32,7 +31,7 @@ from harness.training.lr_schedule import learning_rate
 from harness.training.neftune import noisy_embeddings
 from harness.training.optimizer import Optimizer
 from harness.training.progressive_eval import DevScore, score
-from harness.training.returned_memory import returned_between_blocks
+from harness.training.returned_memory import returned_during_passes
 from harness.training.settings import TrainingSettings
 from harness.training.tokenized import TokenizedExample
 
@@ -146,8 +145,7 @@ class _Loop:
                 gated_mlps(self.learner.network),
                 recomputed_states(),
                 kept_memory() as give_back,
-                freed_activations_returned(parameters, give_back),
-                returned_between_blocks(self.learner.network, give_back),
+                returned_during_passes(self.learner.network, parameters, give_back),
             ):
                 for rows in self._steps():
                     self._step(rows, give_back)

@@ -111,8 +111,11 @@ class Optimizer:
         gradients = list(self._gradients.values())
         if not self._narrow:
             return torch.nn.utils.get_total_norm(gradients)
+        # torch computes this norm from a float32 copy.
         norms = [
-            torch.linalg.vector_norm(one, dtype=torch.float32).to(gradients[0].device) for one in gradients
+            torch.linalg.vector_norm(piece, dtype=torch.float32).to(gradients[0].device)
+            for gradient in gradients
+            for piece in _pieces(gradient)
         ]
         total: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return total
@@ -251,6 +254,14 @@ def _moments(parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
         "exp_avg": zeros(),
         "exp_avg_sq": zeros(),
     }
+
+
+def _pieces(gradient: torch.Tensor) -> Sequence[torch.Tensor]:
+    """Rows of a gradient, so many together as are updated together."""
+    if gradient.numel() <= _WIDENED or gradient.ndim < 2 or hasattr(gradient, "full_tensor"):
+        return [gradient]
+    rows: Sequence[torch.Tensor] = gradient.split(max(1, _WIDENED * len(gradient) // gradient.numel()))
+    return rows
 
 
 def _master(parameter: torch.nn.Parameter) -> Master:

@@ -21,7 +21,7 @@ from harness.training.masters import Master
 from harness.training.optimizer import Optimizer
 from harness.training.settings import TrainingSettings
 from harness.training.split_masters import Room, SplitMaster, can_be_split
-from tests.unit.training_kit import context, lessons
+from tests.unit.training_kit import context, lessons, model
 from tests.unit.training_processes import together
 
 LOWER_HALVES = (0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF)
@@ -230,17 +230,34 @@ def test_the_estimate_counts_what_masters_take(number: str) -> None:
     assert counted.masters == (0 if kept is parameter else kept.numel() * kept.element_size())
 
 
-def test_activations_go_back_each_time_so_many_bytes_of_gradients_are_there(
+def test_activations_go_back_each_time_so_many_bytes_of_gradients_are_there_and_after_the_logits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(freed_activations, "_EVERY", 64)
-    parameters = [torch.nn.Parameter(torch.ones(8)) for _ in range(5)]  # 32 bytes each
+    network = model().network.requires_grad_(True)
+    parameters = list(network.parameters())
+    total = sum(p.numel() * p.element_size() for p in parameters)
     times: list[int] = []
-    with freed_activations_returned(parameters, lambda: times.append(1)):
-        for count in (1, 2, 2):
-            sum(p.sum() for p in parameters[:count]).backward()  # type: ignore[union-attr]
-        assert len(times) == 2
-        sum(p.sum() for p in parameters).backward()  # type: ignore[union-attr]
-        assert len(times) == 5
-    sum(p.sum() for p in parameters).backward()  # type: ignore[union-attr]
-    assert len(times) == 5
+
+    def passes() -> int:
+        before = len(times)
+        network(input_ids=torch.tensor([[1, 2, 3]]), use_cache=False).logits.sum().backward()
+        return len(times) - before
+
+    for every, expected in ((total, 1), (total + 1, 0)):
+        monkeypatch.setattr(freed_activations, "_EVERY", every)
+        with freed_activations_returned(network, parameters, lambda: times.append(1)):
+            assert passes() == expected + 1
+        assert passes() == 0
+    with freed_activations_returned(network, [], lambda: times.append(1)):
+        assert passes() == 0
+
+
+def test_the_norm_of_a_large_gradient_is_that_of_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    gradients = [torch.randn(size).bfloat16() for size in ((50, 30), (40,), (7, 11, 3))]
+    expected = torch.cat([one.double().flatten() for one in gradients]).norm().item()
+    for widened in (1, 64, 10**6):
+        monkeypatch.setattr(optimizer, "_WIDENED", widened)
+        parameters = [torch.nn.Parameter(torch.zeros_like(one)) for one in gradients]
+        mine = Optimizer(parameters, TrainingSettings())
+        sum((p * one).sum() for p, one in zip(parameters, gradients, strict=True)).backward()  # type: ignore[union-attr]
+        assert mine.step(0.0) == pytest.approx(expected, rel=1e-6)
