@@ -110,7 +110,7 @@ def remembered(
     )
 
 
-def _stored(about: Path, lines: Path) -> tuple[dict[str, Any], list[Example]]:
+def _stored(about: Path, lines: Path) -> tuple[JsonObject, list[Example]]:
     """The provenance and the examples of a set that was generated.
 
     Raises:
