@@ -98,14 +98,15 @@ def main() -> None:
     What stdout refuses, such as a full disk behind `>`, is one line and exit code 2, too.
     """
     with _open_streams():
+        code: int | str | None = None
         try:
             code = _exit_code()
             sys.stdout.flush()
         except BrokenPipeError:
-            code = 0
+            code = code or 0
             _discard_stdout()
         except OSError as error:
-            code = ConfigError.exit_code
+            code = code or ConfigError.exit_code
             _discard_stdout()
             say(f"error: stdout cannot be written: {error.strerror} — write it elsewhere", error=True)
         sys.exit(code)

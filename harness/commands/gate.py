@@ -6,7 +6,7 @@ import typer
 
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say, say_json, say_lines
+from harness.core.terminal import say, say_json, say_lines, to_a_reader
 from harness.workflows.options.gate import GateOptions
 
 
@@ -25,14 +25,16 @@ def gate(options: GateOptions, json: Json = False) -> None:
     from harness.workflows import gate as workflow
 
     outcome = workflow.judged(options)
-    if json:
-        say_json(outcome.to_json())
-    else:
-        say_lines(gate_text.text(outcome))
+    code = outcome.exit_code
     try:
         workflow.write(options, outcome)
     except ConfigError as error:
         # The verdict holds even if its files could not be written: a regression is still a regression.
         say(f"error: {error}", error=True)
-        raise typer.Exit(outcome.exit_code or error.exit_code) from None
-    raise typer.Exit(outcome.exit_code)
+        code = code or error.exit_code
+    with to_a_reader():
+        if json:
+            say_json(outcome.to_json())
+        else:
+            say_lines(gate_text.text(outcome))
+    raise typer.Exit(code)

@@ -9,6 +9,7 @@ import typer
 from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import to_a_reader
 from harness.workflows.options.run import RunOptions
 
 
@@ -43,5 +44,6 @@ def start(options: RunOptions, *, json: bool) -> None:
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     if done is None:
         raise typer.Exit(0)
-    workflow.show(done, as_json=json)
+    with to_a_reader():
+        workflow.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

@@ -9,6 +9,7 @@ import typer
 from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import to_a_reader
 from harness.workflows.options.search import SearchOptions
 
 
@@ -33,5 +34,6 @@ def search(options: SearchOptions, json: Json = False) -> None:
     if json:
         options = dataclasses.replace(options, yes=True, quiet=True)
     done = search_output.from_options(options)
-    search_output.show(done, as_json=json)
+    with to_a_reader():
+        search_output.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

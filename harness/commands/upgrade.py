@@ -9,7 +9,7 @@ import typer
 from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
-from harness.core.terminal import say_json, say_lines
+from harness.core.terminal import say_json, say_lines, to_a_reader
 from harness.workflows.options.upgrade import UpgradeOptions
 
 
@@ -31,9 +31,10 @@ def upgrade(options: UpgradeOptions, json: Json = False) -> None:
     from harness.workflows import upgrade as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
-    if json:
-        say_json(done.to_json())
-    else:
-        for item in done.replays:
-            say_lines(upgrade_text.text(item))
+    with to_a_reader():
+        if json:
+            say_json(done.to_json())
+        else:
+            for item in done.replays:
+                say_lines(upgrade_text.text(item))
     raise typer.Exit(done.exit_code)

@@ -26,9 +26,10 @@ def validate(options: ValidateOptions, json: Json = False) -> None:
     from harness.workflows import validate as workflow
 
     inspection = workflow.from_options(options)
-    if json:
-        terminal.say_json(validation_view.as_json(inspection))
-    else:
-        validation_view.show(inspection, terminal.console())
+    with terminal.to_a_reader():
+        if json:
+            terminal.say_json(validation_view.as_json(inspection))
+        else:
+            validation_view.show(inspection, terminal.console())
     if not inspection.usable:
         raise typer.Exit(2)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,14 @@ def say(text: str, *, error: bool = False) -> None:
         sys.stdout.flush()
     with contextlib.suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def to_a_reader() -> Iterator[None]:
+    """Print an outcome. A reader that is gone (`| head`) ends the printing, not the command, whose exit code says the
+    rest."""
+    with contextlib.suppress(BrokenPipeError):
+        yield
 
 
 def say_lines(text: str) -> None:
@@ -67,6 +75,10 @@ def _console_class() -> type[Console]:
         return text if shown == text.plain else Text(shown, text.style, end=text.end)
 
     class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would exit with 1, which means "regression"."""
+            raise
+
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterable[Segment]:

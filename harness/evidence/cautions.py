@@ -43,11 +43,16 @@ def _groups(comparisons: Sequence[Comparison]) -> list[str]:
 
 def _missing(summaries: Sequence[RecipeSummary]) -> list[str]:
     return [
-        f"{s.recipe}: {count(s.missing, 'example')} without a score; every score here is over the {s.n} that all "
+        f"{s.recipe}: {count(s.missing, 'example')} without a score{_in_seeds(s.seeds)}; every score here is over the {s.n} that all "
         f"recipes answered, and {s.recipe} scores {points(s.worst_case)} if its {_answers(s.missing)} wrong"
         for s in summaries
         if s.worst_case is not None and not s.oracle
     ]
+
+
+def _in_seeds(seeds: int) -> str:
+    """An example without a score in one seed is left out of all, so that seeds are averaged over the same ones."""
+    return " in at least one seed" if seeds > 1 else ""
 
 
 def _answers(missing: int) -> str:

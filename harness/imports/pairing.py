@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ SHOWN = 60
 OTHER_PROMPT = "the same document, but the prompt differs"
 OTHER_TARGET = "the same prompt, but the target differs"
 SAME_ID = "the same id, but the prompt differs"
+OTHER_SPELLING = "an id that is another spelling of one in the other log"
 ABSENT = "not in the other log"
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.0*)?")
 _DUPLICATES = ("a duplicate", "duplicates")
 WORDS: Mapping[Evidence, str] = {"content": "by content", "hash": "by the tool's hash", "id": "by id alone"}
 
@@ -148,6 +151,7 @@ class _Traces:
     hashes: Collection[str]
     prompts: Collection[str]
     ids: Collection[str]
+    plain_ids: Collection[str]
 
 
 def _reasons(first: NamedLog, second: NamedLog) -> dict[str, dict[str, int]]:
@@ -176,6 +180,7 @@ def _traces(samples: Sequence[ForeignSample]) -> _Traces:
         hashes={sample.hash for sample in samples if sample.hash},
         prompts={prompt_key(sample) for sample in samples if sample.shows_content},
         ids={sample.id for sample in samples},
+        plain_ids={_plain(sample.id) for sample in samples},
     )
 
 
@@ -184,7 +189,15 @@ def _why(sample: ForeignSample, other: _Traces) -> str:
         return OTHER_TARGET
     if sample.hash and sample.hash in other.hashes:
         return OTHER_PROMPT
-    return SAME_ID if sample.shows_content and other.prompts and sample.id in other.ids else ABSENT
+    if sample.shows_content and other.prompts:
+        return SAME_ID if sample.id in other.ids else ABSENT
+    return OTHER_SPELLING if _plain(sample.id) in other.plain_ids else ABSENT
+
+
+def _plain(id: str) -> str:
+    """An id without what spreadsheets and other tools change in it: `1.0` and `01` for `1`, capitals, spaces around it."""
+    text = id.strip().casefold()
+    return str(int(float(text))) if _NUMBER.fullmatch(text) else text
 
 
 def remedy(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
@@ -195,6 +208,8 @@ def remedy(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
         return other
     if OTHER_PROMPT in whys:
         return "did you mean to compare two prompts on the same documents? --pair-by hash"
+    if OTHER_SPELLING in whys:
+        return "spell ids alike in both files, such as `1` for `1.0`, `01` and ` 1`"
     if SAME_ID in whys:
         return "ids alone do not say that two examples are one; where you know that they do: --pair-by id"
     return "compare logs of one task; import each of these on its own to keep both"

@@ -48,13 +48,12 @@ class Placed:
         return "" if self.kept is None else f"{self.kept} is kept: {self.holds}"
 
 
-def check(out: Path) -> None:
-    """Reject a file that no report can be written to before any work is done.
+def check(out: Path, remedy: str = "choose another file for the report") -> None:
+    """Reject a file that cannot be written before any work is done.
 
     Raises:
         ConfigError: it is a folder or a link to nothing, or its folder cannot be made or written.
     """
-    remedy = "choose another file for the report"
     above = out.parent
     while not (above.exists() or above.is_symlink()):
         above = above.parent

@@ -18,6 +18,7 @@ from harness.results.database.store import Store
 from harness.results.records.run import RunRecord
 from harness.results.run_scores import cost
 
+PAIR = 2
 _LUCK = "; provisional: trained with one seed, and another seed may reverse it"
 
 
@@ -34,6 +35,8 @@ class RunPair(Jsonable):
     sentence: str
     notes: tuple[str, ...] = ()
     """Differences between the runs other than their recipes, and facts that one of them does not record."""
+    in_wider_verdict: bool = False
+    """Whether a verdict holds both beside other recipes, so that its interval for this pair is wider."""
 
 
 def compare_runs(results: Path, first: str, second: str) -> RunPair:
@@ -46,6 +49,7 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
         a, b = queries.find(store, first), queries.find(store, second)
         _check_comparable(a, b)
         rows = queries.pairs(store, a, b.id, a.primary_scorer)
+        several = len(queries.recipes_beside(store, a)) > PAIR
     names = [a.id, b.id]
     binary = a.record.task.binary(a.primary_scorer)
     sides = zip(names, ("first", "second"), (a.record, b.record), strict=True)
@@ -62,6 +66,7 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
         flips=flips,
         sentence=_sentence(comparison[0], a.primary_scorer),
         notes=tuple(_notes(a.record, b.record)),
+        in_wider_verdict=several and a.record.model == b.record.model and a.record.split in (None, "test"),
     )
 
 

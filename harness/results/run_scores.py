@@ -105,7 +105,10 @@ def _decide(
 
     about_missing = lacking((record for record, _ in group), names)
     final = [recipe for recipe, lacks in about_missing.items() if not any(lack.askable for lack in lacks)]
-    sentences = {recipe: Missing.together(lacks).sentence(recipe) for recipe, lacks in about_missing.items()}
+    sentences = {
+        recipe: Missing.together(lacks).sentence(recipe, len(lacks))
+        for recipe, lacks in about_missing.items()
+    }
     verdict = missing.decided(runs, sentences, judge, final=final, again=command.run())
     return imported.worded(verdict, _compared(group, names)) if any(foreign) else verdict
 

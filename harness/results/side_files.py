@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.core.files import write_json
+from harness.core.json_types import JsonObject
 from harness.results.folder import read_json
 from harness.results.lines import reason
 
@@ -19,7 +20,7 @@ UNWRITTEN = "delete it or make room, and give the same command again"
 log = logging.getLogger(__name__)
 
 
-def read(path: Path, make: Callable[[Mapping[str, Any]], T], remedy: str) -> T | None:
+def read(path: Path, make: Callable[[JsonObject], T], remedy: str) -> T | None:
     """What `make` makes of the object in a JSON file; None if there is no such file, or none that can be read.
 
     Args:

@@ -97,10 +97,11 @@ def refuse_unknown(encoding: str, path: Path) -> None:
     """Check the name of an encoding, even where a file has nothing to decode.
 
     Raises:
-        ConfigError: Python has no such codec for text: `zlib` and `base64` turn bytes into bytes, and no name holds a NUL.
+        ConfigError: Python has no such codec for text: `zlib` and `base64` turn bytes into bytes, `idna` is for names of
+            hosts, and no name holds a NUL.
     """
     try:
-        io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=ERRORS).read()
     except (LookupError, ValueError):
         raise _unknown(encoding, path) from None
 

@@ -36,11 +36,21 @@ def from_options(options: GateOptions) -> Gate:
 
 
 def write(options: GateOptions, outcome: Gate) -> None:
-    """The requested files."""
-    if options.junit is not None:
-        write_text(Path(options.junit), junit.document(outcome))
-    if options.markdown is not None:
-        write_text(Path(options.markdown), gate_text.markdown(outcome))
+    """The requested files; one that cannot be written keeps no other from being written.
+
+    Raises:
+        ConfigError: one cannot be written.
+    """
+    texts = ((options.junit, junit.document), (options.markdown, gate_text.markdown))
+    failures = []
+    for file, text in texts:
+        try:
+            if file is not None:
+                write_text(Path(file), text(outcome))
+        except ConfigError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def judged(options: GateOptions) -> Gate:
@@ -49,7 +59,10 @@ def judged(options: GateOptions) -> Gate:
         return gate_run(options)
     except RunError as error:
         if options.junit is not None:
-            write_text(Path(options.junit), junit.of_error(options.run, options.against, error))
+            try:
+                write_text(Path(options.junit), junit.of_error(options.run, options.against, error))
+            except ConfigError as unwritten:
+                raise RunError(f"{error}; and {unwritten}") from error
         raise
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.options import path, repeated
 from harness.core.terminal import say, say_json
+from harness.report import files
 from harness.runner.progress_choice import choose
 from harness.search.recipe_file import write_recipe
 from harness.search.study_config import StudyConfig
@@ -57,6 +58,8 @@ def from_options(options: SearchOptions) -> SearchSummary:
         RunError: every trial failed, or a person at the terminal did not want to wait.
     """
     plan = make_plan(options)
+    files.check(_recipe_file(plan, path(options.save_as)), "name another file with --save-as")
+    files.check(path(options.report) or files.named(plan.study))
     result = search(
         plan,
         jobs=options.jobs,
@@ -99,8 +102,7 @@ def finish(
     quiet: bool,
 ) -> SearchSummary:
     """Write the best recipe, compare it on test, and return the whole answer."""
-    file = save_as or Path("baselines") / f"{plan.recipe['name']}_{plan.task_name}.yaml"
-    file = file if file.suffix in (".yaml", ".yml") else Path("baselines") / f"{file}.yaml"
+    file = _recipe_file(plan, save_as)
     best = plan.space().apply(result.best.params, name=file.stem)
     about = f"Found by harness search: study {plan.study}, trial {result.best.number} of {len(result.rows)}"
     write_recipe(best, file, about)
@@ -111,6 +113,12 @@ def finish(
                 plan, result.best, name=file.stem, seeds=seeds, limit=limit, progress=progress, report=report
             )
     return SearchSummary(result=result, recipe_file=file, several=len(plan.objectives) > 1, final=final)
+
+
+def _recipe_file(plan: StudyConfig, save_as: Path | None) -> Path:
+    """Where the best recipe is written."""
+    file = save_as or Path("baselines") / f"{plan.recipe['name']}_{plan.task_name}.yaml"
+    return file if file.suffix in (".yaml", ".yml") else Path("baselines") / f"{file}.yaml"
 
 
 def show(done: SearchSummary, *, as_json: bool) -> None:

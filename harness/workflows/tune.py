@@ -13,6 +13,7 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.core.terminal import say
 from harness.evidence.random_model import is_random
+from harness.report import files
 from harness.results import tunings
 from harness.results.records.run import RunRecord
 from harness.results.records.trial import TrialRecord
@@ -56,6 +57,7 @@ def tuned(
         RunError: no arm has a champion.
     """
     plan = planned(experiment, results)
+    files.check(recipe_file("tuned"), "run the command in another folder: tuned recipes are written there")
     lines = _Lines(budget=plan.budget, quiet=quiet)
     for note in (*plan.notes, *(one.sentence for one in plan.left_out)):
         lines.say(note)

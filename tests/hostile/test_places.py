@@ -202,7 +202,7 @@ def test_names_of_tasks_and_studies_cannot_leave_their_folder(
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json"])
 @pytest.mark.parametrize("content", ['{"a": "b"}\n', ""])
-@pytest.mark.parametrize("encoding", ["\0", "zlib", "base64", "rot13", "nonsense", ""])
+@pytest.mark.parametrize("encoding", ["\0", "zlib", "base64", "rot13", "idna", "undefined", "nonsense", ""])
 def test_an_encoding_that_python_has_not_for_text_is_one_line(
     tmp_path: Path, suffix: str, content: str, encoding: str
 ) -> None:

@@ -101,15 +101,31 @@ def remembered(
         }
         _write(lines, text)
         _write(about, json.dumps(provenance, ensure_ascii=False, indent=1))
-    context.note(json.loads(about.read_text(encoding="utf-8")) | {"file": lines.name})
-    # At \n alone: U+2028 and its like are ordinary characters inside a JSON text.
-    rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").split("\n") if line]
+    note, stored = _stored(about, lines)
+    context.note(note)
     held_out = _held_out(task)
     # A set from before copies were recognized by the text that they show may hold some.
-    stored = map(_example, rows)
     return tuple(
         one for one in stored if same_fields(one) not in held_out and _asked(task, one) not in held_out
     )
+
+
+def _stored(about: Path, lines: Path) -> tuple[JsonObject, list[Example]]:
+    """The provenance and the examples of a set that was generated.
+
+    Raises:
+        RunError: a file of the set is damaged; names both.
+    """
+    try:
+        note = json.loads(about.read_text(encoding="utf-8")) | {"file": lines.name}
+        # At \n alone: U+2028 and its like are ordinary characters inside a JSON text.
+        rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").split("\n") if line]
+        return note, [_example(row) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise RunError(
+            f"{lines}: cannot be read ({reason}) — delete it and {about.name}: it is made again"
+        ) from None
 
 
 def _record(example: Example) -> dict[str, object]:

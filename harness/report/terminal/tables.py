@@ -173,9 +173,8 @@ def print_pair(pair: RunPair) -> None:
     console = terminal.console()
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
-    console.print(
-        Text("The interval is 95 % of this pair by itself; a verdict's are wider: they hold all together.")
-    )
+    wider = "; the verdict's are wider: they hold all together" if pair.in_wider_verdict else ""
+    console.print(Text(f"The interval is 95 % of this pair by itself{wider}."))
     console.print(
         Text(f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; {comparison.method}")
     )

@@ -183,6 +183,18 @@ def pairs(store: Store, first: RunRow, second: str, scorer: str) -> list[Flip]:
     ]
 
 
+def recipes_beside(store: Store, run: RunRow) -> list[str]:
+    """The recipes, its own included, with finished runs on the same task, data and model: what a verdict compares."""
+    query = """
+        SELECT DISTINCT recipe FROM runs
+        WHERE task = $task AND data_hash IS NOT DISTINCT FROM $data AND model = $model AND split = 'test'
+            AND status IN ('done', 'partial')
+        ORDER BY recipe
+    """
+    about = {"task": run.task, "data": run.data_hash, "model": run.model}
+    return [str(row["recipe"]) for row in store.rows(query, about)]
+
+
 def _label(run: RunRow, row: JsonLine) -> str:
     meta = json.loads(row["meta"]) if row["meta"] else None
     return example_labels.label(run.record, row["sample_id"], meta)

@@ -46,11 +46,16 @@ class Missing(Lenient):
         """Whether the same command, given again, asks for any of them."""
         return self.count > self.final
 
-    def sentence(self, recipe: str = "") -> str:
-        """In words: "20 of 40 answers of zero_shot are missing: HTTP 503: busy"."""
+    def sentence(self, recipe: str = "", seeds: int = 1) -> str:
+        """In words: "20 of 40 answers of zero_shot are missing: HTTP 503: busy".
+
+        Args:
+            seeds: how many runs' answers these are, of one recipe: a verdict counts examples, each once.
+        """
         whose = f" of {recipe}" if recipe else ""
+        together = f", {seeds} seeds together" if seeds > 1 else ""
         verb = "is" if self.count == 1 else "are"
-        return f"{self.count} of {self.of} answers{whose} {verb} missing: {self._why()}"
+        return f"{self.count} of {self.of} answers{whose} {verb} missing{together}: {self._why()}"
 
     def to_json(self) -> dict[str, int | dict[str, int]]:
         return {"count": self.count, "of": self.of, "final": self.final, "reasons": self.reasons}
