@@ -20,7 +20,7 @@ def test_missing_answers_say_how_many_seeds_they_are_of() -> None:
     lack = Missing(count=3, of=40, reasons={"HTTP 503": 3})
     together = Missing.together([lack, lack])
     assert lack.sentence("lora") == "3 of 40 answers of lora are missing: HTTP 503"
-    assert together.sentence("lora", 2) == "6 of 80 answers of lora are missing, 2 seeds together: HTTP 503"
+    assert together.sentence("lora", 2) == "6 of 80 answers of lora are missing: HTTP 503 (2 seeds together)"
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

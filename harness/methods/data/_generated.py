@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.files import draft
-from harness.core.json_types import JsonValue
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json, digest
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Data, DataContext, Engine, Program, Task

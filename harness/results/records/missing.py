@@ -53,9 +53,9 @@ class Missing(Lenient):
             seeds: how many runs' answers these are, of one recipe: a verdict counts examples, each once.
         """
         whose = f" of {recipe}" if recipe else ""
-        together = f", {seeds} seeds together" if seeds > 1 else ""
+        together = f" ({seeds} seeds together)" if seeds > 1 else ""
         verb = "is" if self.count == 1 else "are"
-        return f"{self.count} of {self.of} answers{whose} {verb} missing{together}: {self._why()}"
+        return f"{self.count} of {self.of} answers{whose} {verb} missing: {self._why()}{together}"
 
     def to_json(self) -> dict[str, int | dict[str, int]]:
         return {"count": self.count, "of": self.of, "final": self.final, "reasons": self.reasons}
