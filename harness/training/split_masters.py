@@ -23,8 +23,8 @@ from harness.training.masters import Master
 if TYPE_CHECKING:
     import torch
 
-_AT_ONCE = {"cpu": 1 << 15}
-"""Elements that are converted at a time: on a CPU what fits into its caches and torch leaves to one thread."""
+_AT_ONCE = {"cpu": 1 << 17}
+"""Elements that are converted at a time: on a CPU what fits into its caches."""
 _ELSEWHERE = 1 << 24
 _PART = 1 << 12
 """Numbers among which those that are not 0 are looked for at a time."""
