@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.recipes import read_yaml
-from harness.core.values import Invalid, Parsed
+from harness.core.values import Invalid, Message, Parsed, Request
 from harness.engines.answer_cache import CachedEngine
 from harness.engines.fake import FakeEngine
 from harness.models.source import resolve
@@ -210,6 +209,11 @@ def test_what_is_no_secret_stays() -> None:
 
 
 def test_a_remembered_answer_cannot_leave_the_folder(tmp_path: Path) -> None:
-    engine = CachedEngine(FakeEngine("red"), tmp_path, "../../outside")
-    assert engine._file.parent == tmp_path
-    assert json.dumps(engine._file.name)
+    folder = tmp_path / "one" / "two"
+    folder.mkdir(parents=True)
+    engine = CachedEngine(FakeEngine("red"), folder, "../../outside")
+    asked = [Request(id="0", messages=(Message("user", "Which colour?"),), max_new_tokens=4)]
+    assert [answer.cached for _, answer in engine.generate(asked)] == [False]
+    assert [answer.cached for _, answer in engine.generate(asked)] == [True]
+    (written,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert written.parent == folder
