@@ -115,7 +115,9 @@ def test_remembered_answers(raw: bytes) -> None:
     from harness.core.values import Message, Request
 
     with tempfile.TemporaryDirectory() as folder:
-        engine = CachedEngine(FakeEngine("red"), Path(folder), "identity")
-        engine._file.write_bytes(raw)
         asked = Request(id="a", messages=(Message("user", "hello"),), max_new_tokens=3)
+        assert len(list(CachedEngine(FakeEngine("red"), Path(folder), "identity").generate([asked]))) == 1
+        (file,) = Path(folder).iterdir()
+        file.write_bytes(raw)
+        engine = CachedEngine(FakeEngine("red"), Path(folder), "identity")
         assert [answer.text for _, answer in engine.generate([asked])] == ["red"]
