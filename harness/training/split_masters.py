@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _AT_ONCE = {"cpu": 1 << 17}
 """Elements that are converted at a time: on a CPU what fits into its caches."""
 _ELSEWHERE = 1 << 24
-_PART = 1 << 12
-"""Numbers among which those that are not 0 are looked for at a time."""
 
 
 def can_be_split(parameter: torch.Tensor) -> bool:
@@ -133,15 +131,11 @@ class Room:
 def _nonzero(numbers: torch.Tensor, offset: int) -> list[torch.Tensor]:
     """Positions of numbers that are not 0, plus an offset.
 
-    On a CPU torch's `nonzero` takes forty times as long as the smallest and the largest number, so it is asked only about
-    parts that have any.
+    On a CPU the smallest and the largest number take a fifteenth of the time of torch's `nonzero`, so they are looked at
+    first.
     """
     import torch
 
-    if numbers.device.type == "cpu":
-        if not len(numbers) or not any(torch.aminmax(numbers)):
-            return []
-        if len(numbers) > _PART:
-            parts = enumerate(numbers.split(_PART))
-            return [one for number, part in parts for one in _nonzero(part, offset + number * _PART)]
+    if numbers.device.type == "cpu" and (not len(numbers) or not any(torch.aminmax(numbers))):
+        return []
     return [numbers.nonzero().squeeze(1).add_(offset)]
