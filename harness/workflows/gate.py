@@ -78,9 +78,10 @@ def gate_run(options: GateOptions) -> Gate:
     """
     from harness.tasks.load import load
 
-    results, run = options.results_path, options.run
+    results = options.results_path
     pinned = pins.read(options.against, Path(options.pins))
-    _require_done(results, run)
+    # The reruns of `aa` are runs, too: a short name that means one run now may match several then.
+    run = _done(results, options.run)
     if pinned.head.imported is not None and options.task is None:
         return _imported(options, pinned)
     loaded = load(options.task or pinned.head.task.name)
@@ -159,14 +160,16 @@ def _pinned_run(results: Path, pinned: Snapshot) -> Snapshot | None:
     return run if same == {sample.id: sample.output for sample in pinned.samples} else None
 
 
-def _require_done(results: Path, run: str) -> None:
-    """A run that failed is an execution error, not a mistake of the user who gates it."""
+def _done(results: Path, run: str) -> str:
+    """The whole name of a run that is done. One that failed is an execution error, not a mistake of the user who gates
+    it."""
     folder = ResultsFolder(results).find_run(run)
     record = folder.record()
     if record is None:
         raise RunError(f"run '{folder.path.name}' did not finish; run its command again")
     if record.status not in pins.ANSWERED:
         raise RunError(f"run '{record.id}' {record.status}: {record.error}")
+    return folder.path.name
 
 
 def _forgotten(results: Path, run: str) -> dict[str, Forgetting]:

@@ -104,6 +104,21 @@ def test_the_gate_reads_the_pin_its_noise_floor_and_the_run(harness: Harness) ->
     assert (kept.runs, kept.repeats, kept.deterministic) == (5, 2, True)
 
 
+def test_a_short_name_means_the_same_run_after_the_reruns_that_measure_noise(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reruns share the beginning of its name."""
+    asked: list[str] = []
+
+    def measure(results: Path, run: str, *_: object) -> None:
+        asked.append(run)
+        shutil.copytree(results / "runs" / LORA, results / "runs" / f"{LORA}0")
+
+    monkeypatch.setattr("harness.regression.noise_floor.measure", measure)
+    assert harness("gate", LORA[:-2], "--against", "lora", "--aa", "1", "--json")["verdict"] == "passed"
+    assert asked == [LORA]
+
+
 def test_history_has_a_series_for_every_recipe_with_finished_runs(harness: Harness) -> None:
     series = harness("history", "--json")["series"]
     assert {item["recipe"] for item in series} >= {"zero_shot", "few_shot", "bm25_rag", "lora"}
