@@ -151,6 +151,9 @@ def _exit_code() -> int | str | None:
         # What Typer could not parse is the error in whose handling it exits.
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
             _print_json(in_addresses(message()), stopped.code)
+        # Click and Rich exit with 1 where the reader of stdout is gone; that is no regression.
+        if isinstance(stopped.__context__, BrokenPipeError):
+            raise stopped.__context__ from None
         if stopped.code == INTERRUPTED:
             say("stopped; nothing is lost: run the same command to resume", error=True)
         return stopped.code

@@ -75,6 +75,21 @@ def masked(text: str) -> str:
     return pattern.sub(HIDDEN, text)
 
 
+def beginning(text: str, length: int) -> str:
+    """The first characters of a text, masked before it is cut: nothing recognizes a part of a secret."""
+    whole = masked(text)
+    return whole if len(whole) <= length else f"{whole[: length - 1]}…"
+
+
+def masked_values(value: object) -> object:
+    """A value of JSON with every text in it masked: a format that breaks long texts over lines may break a secret."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {masked_values(key): masked_values(item) for key, item in value.items()}
+    return [masked_values(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def masked_json(lines: bytes) -> bytes:
     """`masked` for many lines of JSON at once: they are searched as bytes, and read only where a secret may be."""
     if not any(mark.encode() in lines for mark in _marks(_values())):

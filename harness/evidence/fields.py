@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness.core.json_types import JsonValue
 from harness.core.leaves import leaves
+from harness.core.secrets import beginning
 from harness.evidence.answers import Answer
 
 _INDEX = re.compile(r"\[\d+\].*")
@@ -91,4 +92,4 @@ def _given(row: Answer) -> dict[str, str]:
 
 def _short(text: str) -> str:
     plain = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"
+    return beginning(plain, LONGEST)

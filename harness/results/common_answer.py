@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from harness.core.secrets import beginning
 from harness.evidence.verdict_types import CommonAnswer
 from harness.results.records.sample import SampleRecord
 
@@ -25,7 +26,7 @@ def common_answer(rows: Sequence[SampleRecord]) -> CommonAnswer | None:
         value == row.target or (isinstance(row.target, list) and value in row.target) for row in answered
     )
     return CommonAnswer(
-        text=text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…",
+        text=beginning(text, SHOWN),
         count=count,
         n=len(answered),
         wanted=wanted,

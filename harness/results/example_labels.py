@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.core import secrets
 from harness.results.records.run import CellRecord
 
 LENGTH = 60
@@ -25,5 +26,4 @@ def beginning(asked: Mapping[str, object] | None, length: int = LENGTH) -> str:
     """The first characters of a question on one line: its only field, or all of them with their names."""
     fields = asked or {}
     texts = [f"{value}" if len(fields) == 1 else f"{name}: {value}" for name, value in fields.items()]
-    text = " ".join(" ".join(texts).split())
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return secrets.beginning(" ".join(" ".join(texts).split()), length)

@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import draft
 from harness.core.keys import digest
 from harness.core.recipes import Recipe, read_yaml
-from harness.core.secrets import masked
+from harness.core.secrets import masked_values
 
 
 class _Readable(yaml.SafeDumper):
@@ -30,9 +30,10 @@ def write_recipe(recipe: Recipe, file: Path, about: str) -> Path:
     """The recipe as a YAML file that `--recipes` takes."""
     config = _slots(recipe.config()) | {"about": about}
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.dump(_plain(config), Dumper=_Readable, sort_keys=False, allow_unicode=True, width=100)
+    values = masked_values(_plain(config))
+    text = yaml.dump(values, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=100)
     with draft(file) as part:
-        part.write_text(masked(text), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
     return file
 
 

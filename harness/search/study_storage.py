@@ -36,6 +36,10 @@ REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL th
 MOVE_AWAY = "move it away and give the same command again: trials that are done cost nothing"
 PATIENCE = 10
 """Seconds to wait for a database's server to answer."""
+ATTEMPTS = 10
+"""How often a SQLite file is opened that another process may be making."""
+_HALF_MADE = ("already exists", "UNIQUE constraint failed: alembic_version", "database is locked")
+"""What SQLite says of such a file."""
 SQLITE_PATIENCE = 60
 """Seconds to wait for other processes' transactions in a SQLite file, which come one after another."""
 PACKAGES = {
@@ -54,7 +58,7 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
         ConfigError: it cannot be opened or reached.
     """
     import optuna
-    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages import JournalStorage
 
     from harness.search.journal_storage import JournalFile
 
@@ -67,10 +71,7 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
             return JournalStorage(JournalFile(file))
         if url is None or "://" not in url:
             raise ValueError("not a URL")
-        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _patience(url)})
-        if storage.engine.name == "sqlite":
-            _lock_before_reading(storage.engine)
-        return storage
+        return _database(url)
     except ConfigError:
         raise
     except Exception as error:
@@ -89,6 +90,25 @@ def journal(url: str | None, results: Path, study: str) -> Path | None:
     if url is None:
         return ResultsFolder(results).studies / f"{study}.journal"
     return Path(url[8:]) if url.startswith("journal:") else None
+
+
+def _database(url: str) -> optuna.storages.RDBStorage:
+    """The storage in a database. Two processes that make the same SQLite file at the same moment find each other's
+    half of the tables: then it is tried again."""
+    from optuna.storages import RDBStorage
+
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _patience(url)})
+        except Exception as error:
+            if not left or not any(sign in reason(error) for sign in _HALF_MADE):
+                raise
+            time.sleep(0.2)
+        else:
+            if storage.engine.name == "sqlite":
+                _lock_before_reading(storage.engine)
+            return storage
+    raise AssertionError("unreachable")
 
 
 def _lock_before_reading(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from harness.benchmarks.subject import find
 from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
-from harness.core.secrets import masked
+from harness.core.secrets import masked, masked_values
 from harness.evidence.aggregate import gather, mean_interval
 from harness.export import card, loading, program, serving, weights
 from harness.models.chat import ModelChat
@@ -134,8 +134,8 @@ def _chat(spec: str) -> ModelChat | None:
 def _write_texts(draft: Path, described: Mapping[str, object], recipe: Mapping[str, object]) -> None:
     text = json.dumps(described, ensure_ascii=False, indent=1)
     (draft / "program.json").write_text(masked(text) + "\n", encoding="utf-8")
-    text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
-    (draft / "recipe.yaml").write_text(masked(text), encoding="utf-8")
+    text = yaml.safe_dump(masked_values(recipe), sort_keys=False, allow_unicode=True)
+    (draft / "recipe.yaml").write_text(text, encoding="utf-8")
 
 
 def _write_manifest(draft: Path, record: RunRecord) -> None:

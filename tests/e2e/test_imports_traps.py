@@ -320,3 +320,29 @@ def test_a_table_without_a_row_is_refused() -> None:
     Path("t.csv").write_text("id,model,score\n", "utf-8")
     with pytest.raises(ConfigError, match="holds no row of scores"):
         imported(Path("t.csv"))
+
+
+def test_a_failed_call_of_a_table_is_missing_whichever_of_its_rows_says_so() -> None:
+    lines = ["id,model,metric,score,error"]
+    for i in range(4):
+        lines += [f"{i},A,acc,1,", f"{i},A,f1,1,", f"{i},B,acc,1,", f"{i},B,f1,0,{'timeout' if i else ''}"]
+    Path("t.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    first, second = imported(Path("t.csv"), metric="f1").records
+    assert first.missing is None
+    assert second.missing is not None
+    assert second.missing.count == 3
+
+
+def test_prompts_that_differ_in_bytes_that_are_not_utf_8_are_not_paired() -> None:
+    rows = [
+        f"{i},{model},1,what is {i} {letter}?" for i in range(3) for model, letter in (("A", "é"), ("B", "è"))
+    ]
+    Path("t.csv").write_bytes("\n".join(["id,model,score,prompt", *rows, ""]).encode("latin-1"))
+    with pytest.raises(ConfigError, match="0 of 3 paired"):
+        imported(Path("t.csv"))
+
+
+def test_a_table_with_bare_carriage_returns_is_refused_in_a_sentence() -> None:
+    Path("t.csv").write_bytes(b"id,model,score\r1,A,1\r")
+    with pytest.raises(ConfigError, match=r"t\.csv"):
+        imported(Path("t.csv"))

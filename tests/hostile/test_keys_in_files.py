@@ -16,6 +16,7 @@ from harness.benchmarks import lm_eval_files
 from harness.core import notices
 from harness.core.errors import ConfigError
 from harness.core.recipes import from_config
+from harness.results import example_labels
 from harness.results.folder import ResultsFolder
 from harness.results.remote.data import local_copy
 from harness.runner.tracking import _flat
@@ -118,6 +119,19 @@ def test_a_found_recipe_a_tracker_and_imported_files_hold_no_key(
     foreign.unlink()
     assert _leaks(tmp_path) == []
     assert not any("s3cret" in path.name for path in (results / "benchmarks").iterdir())
+
+
+def test_a_key_is_masked_before_a_text_is_cut_or_broken_over_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    for length in range(20, 60):
+        shown = example_labels.beginning({"input": f"{'w' * 20} {KEY} {'x' * 40}"}, length)
+        assert not any(part.decode() in shown for part in PARTS)
+    recipe = from_config({"about": "A recipe.", "program": "zero_shot"}, name="x")
+    for before in range(80):
+        file = write_recipe(recipe, tmp_path / "recipe.yaml", f"{'c' * 51} \n{'d' * before}{KEY}")
+        assert _leaks(tmp_path) == [], file.read_text()
 
 
 def test_a_logged_line_has_no_key_and_no_power(

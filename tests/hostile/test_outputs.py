@@ -20,6 +20,7 @@ from harness.workflows.options.run import RunOptions
 from harness.workflows.options.search import SearchOptions
 from tests.conftest import edit_task
 from tests.faults.kit import grow
+from tests.report_data import make
 
 Harness = Callable[..., tuple[int, str, str]]
 
@@ -109,6 +110,19 @@ def test_a_reader_that_is_gone_is_no_regression(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stdout", Gone(buffered=False))
     with pytest.raises(BrokenPipeError):
         terminal.console(width=80).print("x")
+
+
+def test_a_listing_whose_reader_is_gone_ends_without_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Click alone would exit with 1."""
+    make(tmp_path, examples=2, seeds=1)
+    monkeypatch.setattr(sys, "argv", ["harness", "ls", "--results", str(tmp_path)])
+    monkeypatch.setattr(sys, "stdout", Gone(buffered=False))
+    monkeypatch.setattr(cli, "_discard_stdout", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
 
 
 @pytest.mark.parametrize("name", ["file/below.yaml", "folder.yaml", "gone/x.yaml"])

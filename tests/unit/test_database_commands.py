@@ -124,6 +124,12 @@ def test_sql_prints_a_line_per_value_where_columns_do_not_fit(harness: Command) 
     assert lines[1].split() == ["id", "handbook_qa-bm25_rag-smollm2-135m-instruct-s0-d417d60d"]
 
 
+@pytest.mark.parametrize("query", ["", ";", "/* nothing */"])
+def test_sql_without_a_statement_is_refused(harness: Command, query: str) -> None:
+    code, _, err = harness("sql", query)
+    assert (code, "there is no statement" in err) == (2, True)
+
+
 def test_compare_agrees_with_the_files(harness: Command, results: Path) -> None:
     names = ["support_tickets-lora-smollm2-135m-instruct-s0", "support_tickets-few_shot"]
     _, out, _ = harness("compare", *names, "--json")

@@ -38,6 +38,8 @@ COLUMNS = {
 NEEDED = ("model", "score")
 NAMES = frozenset({"model", "task", "metric"})
 _DECIMAL = re.compile(r"-?\d+\.0")
+OTHER_BYTES = "backslashreplace"
+"""How bytes are read that are not UTF-8: as their numbers, so that different prompts stay different."""
 Row = dict[str, str]
 Numbered = tuple[int, Row]
 """A row with its line."""
@@ -58,8 +60,11 @@ class ScoresCsv(LogFormat):
     def recognizes(self, file: Path, head: bytes) -> bool:
         if file.suffix not in (".csv", ".tsv"):
             return False
-        text = head.decode("utf-8-sig", errors="replace")
-        columns = _columns(next(csv.reader(io.StringIO(text), delimiter=_delimiter(text)), []))
+        text = head.decode("utf-8-sig", errors=OTHER_BYTES)
+        try:
+            columns = _columns(next(csv.reader(io.StringIO(text), delimiter=_delimiter(text)), []))
+        except csv.Error:
+            return False
         return all(name in columns for name in NEEDED) and ("id" in columns or "prompt" in columns)
 
     def read(self, file: Path) -> Sequence[ForeignLog]:
@@ -99,7 +104,7 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 
 def _rows(file: Path) -> Iterator[Numbered]:
     try:
-        text = file.read_text(encoding="utf-8-sig", errors="replace")
+        text = file.read_text(encoding="utf-8-sig", errors=OTHER_BYTES)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     lines = list(io.StringIO(text, newline=""))
@@ -158,6 +163,9 @@ def _metric(row: Row) -> str:
 def _samples(file: Path, rows: Sequence[Numbered]) -> Iterator[ForeignSample]:
     """One sample per example and repeat; an example that appears twice for one metric is refused."""
     merged: dict[tuple[str, str, str], tuple[Row, dict[str, float | None]]] = {}
+    errors: dict[
+        tuple[str, str, str], str
+    ] = {}  # of any of an example's rows: there is one answer behind them
     for line, row in rows:
         key = (row.get("id", ""), row.get("prompt", ""), row.get("repeat", ""))
         _, scores = merged.setdefault(key, (row, {}))
@@ -170,9 +178,10 @@ def _samples(file: Path, rows: Sequence[Numbered]) -> Iterator[ForeignSample]:
                 remedy="say which repeat each row is in a column `repeat`",
             )
         scores[metric] = _score(file, line, row["score"])
+        errors[key] = errors.get(key, "") or row.get("error", "").strip()
     order = {text: index for index, text in enumerate(sorted({key[2] for key in merged}, key=_by_number))}
-    for (id_, prompt, repeat), (row, scores) in merged.items():
-        error = row.get("error", "").strip()
+    for key, (row, scores) in merged.items():
+        (id_, prompt, repeat), error = key, errors[key]
         yield ForeignSample(
             id=id_,
             prompt=prompt or None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.core import guarded
 from harness.core.errors import ConfigError
+from harness.core.secrets import beginning
 from harness.report.html.page import visible
 from harness.report.live.score_so_far import score_of
 from harness.results.folder import RunFolder
@@ -91,4 +92,4 @@ def _answer(name: str, line: bytes, primary: str) -> Answer | None:
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return visible(text if len(text) <= LONGEST else text[:LONGEST] + " …")
+    return visible(beginning(text, LONGEST))

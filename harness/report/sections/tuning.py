@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from harness.core import formatting
 from harness.core.json_types import JsonValue
+from harness.core.secrets import beginning
 from harness.report.data import ReportData
 from harness.report.html import components, svg
 from harness.report.html.page import html
@@ -168,7 +169,7 @@ def _short(value: JsonValue) -> str:
         if isinstance(value, str)
         else json.dumps(value, ensure_ascii=False)
     )
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return beginning(text, LONGEST)
 
 
 def _curves(record: TuningRecord, arms: Sequence[ArmRecord]) -> Markup:

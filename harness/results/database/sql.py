@@ -39,6 +39,8 @@ def run(results: Path, query: str) -> Answer:
         store.execute("SET lock_configuration = true")
         try:
             result = store.connection.execute(query)
+            if result is None:  # whatever its types say
+                raise ConfigError("there is no statement in the query", remedy="ask a SELECT")
             names = _unique([column[0] for column in result.description or ()])
             rows = tuple(tuple(_plain(value) for value in row) for row in result.fetchall()) if names else ()
         except duckdb.Error as error:
