@@ -70,8 +70,10 @@ class Cell:
 
     @property
     def asks(self) -> int | None:
-        """How many examples are asked; None: all of the split."""
-        return self.limit if self.planned is None else len(self.examples)
+        """How many examples are asked; None: all of the split, whatever number was named for them."""
+        if self.planned is not None:
+            return len(self.examples)
+        return None if len(self.all_examples) == len(self.task.splits[self.split]) else self.limit
 
     @cached_property
     def weights_key(self) -> str:

@@ -122,6 +122,13 @@ def test_fewer_examples_ask_nothing_and_are_the_ones_of_that_limit(
     assert (record["limit"], record["metrics"]["exact"]["n"]) == (None, 8)
 
 
+def test_a_limit_that_no_split_reaches_is_none(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
+    """Otherwise the printed next command, which names none, would check and time every run again."""
+    first = run(cells(tiny_task, limit=100), tmp_path / "r", progress=Progress())
+    again = run(cells(tiny_task), tmp_path / "r", progress=Progress())
+    assert (first.records[0].limit, again.fresh) == (None, 0)
+
+
 def test_a_verdict_reads_only_the_examples_that_its_command_asks(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,7 +174,11 @@ def print_pair(pair: RunPair) -> None:
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
     wider = "; the verdict's are wider: they hold all together" if pair.in_wider_verdict else ""
-    console.print(Text(f"The interval is 95 % of this pair by itself{wider}."))
+    console.print(
+        Text(
+            f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}."
+        )
+    )
     console.print(
         Text(f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; {comparison.method}")
     )
