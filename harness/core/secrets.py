@@ -41,9 +41,12 @@ _IN_QUERY = r"(?:[?&;]|%3F|%26|%3B|\\u0026)"
 """Before a field of a query: as it is, in a query of another address, in JSON for HTML."""
 _SIGNED = re.compile(
     rf"(?i)({_IN_QUERY}(?:[\w.-]*(?:signature|credential|authorization|ticket|session|auth)|"
-    r"(?:[\w.-]*[._-])?(?:sig|sign|code|sas|jwt|hmac|hm|private_link)|awsaccesskeyid|googleaccessid)(?:=|%3D))"
+    r"(?:[\w.-]*[._-])?(?:sig|sign|code|sas|jwt|hmac|hm|private_link|pass|pwd|policy|hdnts|hdnea|rlkey|verify|md5|st)|"
+    r"awsaccesskeyid|googleaccessid|ossaccesskeyid|__token__)(?:=|%3D))"
     r"(?:[^&#;:\s\"'<>]|:(?!\s|$))+"
 )
+_OF_SIGNATURES = re.compile(r"(?i)\b(?:x-amz-security-token|rlkey|__token__)=[^&#]*")
+"""Fields of signed addresses that are called tokens or keys."""
 _SPACED = re.compile(rf"(?i)([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
 
 
@@ -105,6 +108,12 @@ def hidden(text: str) -> str:
 def in_addresses(text: str) -> str:
     """`masked`, and passwords and signatures of addresses replaced; all else stays, such as `key=value` in a remedy."""
     return _SIGNED.sub(rf"\1{HIDDEN}", _IN_ADDRESS.sub(rf"\1{HIDDEN}@", masked(text)))
+
+
+def holds_password(url: str) -> bool:
+    """Whether an address holds a password, or a key that is no part of a signed address."""
+    unsigned = _OF_SIGNATURES.sub("", url)
+    return without_passwords(unsigned) != unsigned
 
 
 def without_passwords(text: str) -> str:

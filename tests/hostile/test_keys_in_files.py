@@ -192,6 +192,9 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "/a/x.csv?X-Amz-Signature=s3cret&X-Amz-Credential=w0rd",
         "/a/x.csv?code=s3cret/a.b/w0rd==",
         "/get?file=/a/x.csv&sig=s3cret%2Fw0rd.csv",
+        "/a/x.csv?X-Amz-Signature=s3cret&X-Amz-Security-Token=w0rd",
+        "/a/x.csv?rlkey=s3cret&st=w0rd",
+        "/a/x.csv?hdnts=exp=1~hmac=s3cret&__token__=w0rd&Policy=w0rd&pass=s3cret",
     ],
 )
 def test_a_signed_address_is_read_and_nothing_keeps_its_signature(

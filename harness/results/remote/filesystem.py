@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.core.errors import ConfigError, RemoteError, nearest
 from harness.core.formatting import size as in_words
 from harness.core.guarded import ALLOW_OUTSIDE
-from harness.core.secrets import hidden, without_passwords
+from harness.core.secrets import hidden, holds_password
 from harness.results.remote import public_web
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Remote:
         """
         from fsspec.core import url_to_fs
 
-        if (without_passwords(url) if signed else hidden(url)) != url:
+        if holds_password(url) if signed else hidden(url) != url:
             remedy = "leave it out; the store's library reads it from the environment (AWS_ACCESS_KEY_ID, …)"
             raise ConfigError(f"the address '{hidden(url)}' holds a password or key", remedy=remedy)
         scheme = re.split("::|://", url)[0].lower()
