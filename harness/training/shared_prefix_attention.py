@@ -20,6 +20,7 @@ from harness.models.attention import (
     rule_of,
     why_not,
 )
+from harness.training import attention_products
 from harness.training.batching import Batch
 
 NAME = "harness_rows_behind_prefix"
@@ -100,6 +101,8 @@ def _visible(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rule: Rule, dropout: float) -> Tensor:
     """Attention of `query` [B, heads, Q, size] to `key`, `value` [B, key-value heads, K, size]."""
+    if rule.softcap is None and dropout == 0 and attention_products.pays(query):
+        return attention_products.attention(query, key, value, mask, rule.scale)
     groups = query.shape[1] // key.shape[1]
     # Of torch's kernels that take a mask, only the CPU's supports heads that share keys.
     grouped = groups > 1 and query.device.type == "cpu" and rule.softcap is None

@@ -1,0 +1,75 @@
+"""Attention as plain products equals torch's own, forward and backward."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from harness.training import attention_products
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+def inputs(heads: int, shared: int, queries: int, keys: int, dtype: torch.dtype) -> Tensors:
+    """Query, key and value of three rows."""
+    torch.manual_seed(0)
+    sizes = ((heads, queries), (heads // shared, keys), (heads // shared, keys))
+    return tuple(torch.randn(3, h, n, 16).to(dtype).requires_grad_() for h, n in sizes)
+
+
+def masks(queries: int, keys: int) -> dict[str, torch.Tensor]:
+    causal = torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)
+    return {"causal": causal, "window": causal.triu(keys - queries - 3), "all": torch.ones_like(causal)}
+
+
+def both(
+    some: Tensors, mask: torch.Tensor, scale: float, dtype: torch.dtype
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Output and gradients of ours, and of torch's in float64."""
+    query, key, value = some
+    ours = attention_products.attention(query, key, value, mask, scale)
+    direction = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1))
+    first = [ours, *torch.autograd.grad(ours, some, direction.to(dtype))]
+    exact = tuple(x.detach().double().requires_grad_() for x in some)
+    reference = scaled_dot_product_attention(*exact, mask, scale=scale, enable_gqa=True)
+    return first, [reference, *torch.autograd.grad(reference, exact, direction.to(dtype).double())]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("at_once", [1, 150, 1 << 18])
+@pytest.mark.parametrize("visible", ["causal", "window", "all"])
+@pytest.mark.parametrize(("heads", "shared"), [(6, 3), (4, 1), (2, 2)])
+def test_output_and_gradients_are_those_of_float64_but_for_rounding(
+    heads: int,
+    shared: int,
+    visible: str,
+    at_once: int,
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attention_products, "_AT_ONCE", at_once)
+    some = inputs(heads, shared, 5, 9, dtype)
+    ours, theirs = both(some, masks(5, 9)[visible], 0.3, dtype)
+    steps = torch.finfo(dtype).eps
+    for mine, exact in zip(ours, theirs, strict=True):
+        assert mine.dtype == dtype
+        assert (mine.double() - exact).abs().max() < 4 * steps * max(1, exact.abs().max().item())
+
+
+def test_it_rounds_no_more_than_torchs_own_kernel() -> None:
+    """The error of the gradients is at most a little more than that of the fused kernel in bfloat16."""
+    some, mask = inputs(6, 3, 60, 90, torch.bfloat16), masks(60, 90)["causal"]
+    ours, exact = both(some, mask, 0.25, torch.bfloat16)
+    fused = scaled_dot_product_attention(*some, mask, scale=0.25, enable_gqa=True)
+    direction = torch.randn(fused.shape, generator=torch.Generator().manual_seed(1)).bfloat16()
+    theirs = [fused, *torch.autograd.grad(fused, some, direction)]
+    for mine, other, right in zip(ours, theirs, exact, strict=True):
+        error, usual = ((x.double() - right).pow(2).mean().sqrt() for x in (mine, other))
+        assert error < 1.5 * usual
+
+
+def test_only_16_bit_numbers_on_a_cpu_take_this_way() -> None:
+    assert attention_products.pays(torch.zeros(1, dtype=torch.bfloat16))
+    assert not attention_products.pays(torch.zeros(1))
+    assert not attention_products.pays(torch.zeros(1, dtype=torch.bfloat16, device="meta"))
