@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.core.errors import ConfigError
+from harness.training.cached_adam import norms_of, pieces_of
 from harness.training.fsdp import part, whole
 from harness.training.masters import Master
 from harness.training.settings import TrainingSettings
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _WIDENED = 1 << 22
 """Elements that are updated at a time, if their gradients or masters are float32 only for that."""
+_TORCH_ADDS = 1e-6
+"""What `torch.nn.utils.clip_grads_with_norm_` adds to a norm that it divides by."""
 PAGED = ("paged_adamw_32bit", "paged_adamw_8bit")
 _BITSANDBYTES = {
     "adamw_8bit": "AdamW8bit",
@@ -62,6 +65,7 @@ class Optimizer:
             {"params": vectors, "weight_decay": 0.0},
         ]
         self._adam = _adam([g for g in groups if g["params"]], settings, self._masters)
+        self._in_pieces = pieces_of(self._adam, self._masters)
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -85,9 +89,14 @@ class Optimizer:
         if math.isfinite(norm):
             for group in self._adam.param_groups:
                 group["lr"] = learning_rate
+            clipped = total if norm > self._limit else None
+            factor = None if clipped is None else (self._limit / (clipped + _TORCH_ADDS)).clamp(max=1)
+            for master, update in self._in_pieces.items():
+                if (gradient := self._gradients.pop(master.variable, None)) is not None:
+                    update(gradient, learning_rate, factor)
             room = Room(2 * self._portion)
             for masters in self._portions():
-                self._update(masters, room, total if norm > self._limit else None)
+                self._update(masters, room, clipped)
         self.clear()
         return norm
 
@@ -111,20 +120,16 @@ class Optimizer:
         gradients = list(self._gradients.values())
         if not self._narrow:
             return torch.nn.utils.get_total_norm(gradients)
-        # torch computes this norm from a float32 copy.
-        norms = [
-            torch.linalg.vector_norm(piece, dtype=torch.float32).to(gradients[0].device)
-            for gradient in gradients
-            for piece in _pieces(gradient)
-        ]
+        norms = [norm.to(gradients[0].device) for gradient in gradients for norm in norms_of(gradient)]
         total: torch.Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return total
 
     @property
     def _portion(self) -> int:
         """Numbers that are updated together: all of them if masters and gradients are float32 already."""
-        every = sum(master.size for master in self._masters)
-        if self._narrow or any(isinstance(master, SplitMaster) for master in self._masters):
+        together = [master for master in self._masters if master not in self._in_pieces]
+        every = sum(master.size for master in together)
+        if self._narrow or any(isinstance(master, SplitMaster) for master in together):
             return max(_WIDENED, every // 16)
         return every
 
@@ -132,12 +137,14 @@ class Optimizer:
         """The masters that are updated together; the largest last, when the gradients of the others are gone."""
         most = self._portion
         portion: list[Master] = []
-        for master in sorted(self._masters, key=lambda one: one.size):
+        together = [master for master in self._masters if master not in self._in_pieces]
+        for master in sorted(together, key=lambda one: one.size):
             if portion and sum(one.size for one in portion) + master.size > most:
                 yield portion
                 portion = []
             portion.append(master)
-        yield portion
+        if portion:
+            yield portion
 
     def _update(self, masters: Sequence[Master], room: Room, total: torch.Tensor | None) -> None:
         """One step of Adam for some masters, clipped if the gradients' `total` norm is given.
@@ -254,14 +261,6 @@ def _moments(parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
         "exp_avg": zeros(),
         "exp_avg_sq": zeros(),
     }
-
-
-def _pieces(gradient: torch.Tensor) -> Sequence[torch.Tensor]:
-    """Rows of a gradient, so many together as are updated together."""
-    if gradient.numel() <= _WIDENED or gradient.ndim < 2 or hasattr(gradient, "full_tensor"):
-        return [gradient]
-    rows: Sequence[torch.Tensor] = gradient.split(max(1, _WIDENED * len(gradient) // gradient.numel()))
-    return rows
 
 
 def _master(parameter: torch.nn.Parameter) -> Master:

@@ -14,7 +14,7 @@ kept whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.models.layers.malloc import trim
@@ -24,8 +24,18 @@ if TYPE_CHECKING:
     import torch
 
 _AT_ONCE = {"cpu": 1 << 17}
-"""Elements that are converted at a time: on a CPU what fits into its caches."""
+"""Elements that are converted at a time: on a CPU what fits into a core's caches."""
 _ELSEWHERE = 1 << 24
+_TIE = -(1 << 15)
+"""A lower half exactly between two bfloat16 numbers."""
+
+
+def at_once(device: torch.device) -> int:
+    """Elements of a tensor on `device` that are converted at a time."""
+    import torch
+
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    return _AT_ONCE.get(device.type, _ELSEWHERE) * cores
 
 
 def can_be_split(parameter: torch.Tensor) -> bool:
@@ -51,6 +61,34 @@ class SplitMaster(Master):
         """Positions, and all 32 bits, of values that the formula does not give."""
         self._absent = torch.full((), torch.nan, device=parameter.device).expand(parameter.shape)
         self.variable = torch.nn.Parameter(self._absent)
+
+    def update(self, change: Callable[[torch.Tensor, slice], None]) -> None:
+        """Modify the value piece by piece, each while it is in the processor's cache.
+
+        Args:
+            change: Modifies a piece of the flat value, given with its position, in place.
+        """
+        import torch
+
+        positions, exact = self._exceptions
+        rounded = self.parameter.detach().view(-1)
+        room = torch.empty(min(self.size, self._at_once), device=rounded.device)
+        rounds_down: list[torch.Tensor] = []
+        whole: list[torch.Tensor] = []
+        for first in range(0, self.size, self._at_once):
+            here = slice(first, min(first + self._at_once, self.size))
+            value = room[: here.stop - here.start]
+            bits, parameter, lower = value.view(torch.int32), rounded[here], self._lower[here]
+            value.copy_(parameter)
+            bits.add_(lower)
+            if len(positions):
+                kept = (positions >= here.start) & (positions < here.stop)
+                bits[positions[kept] - first] = exact[kept]
+            change(value, here)
+            for found in _split(value, bits, parameter, lower, first):
+                rounds_down.append(found)
+                whole.append(bits[found - first])
+        self._exceptions = _together(rounds_down, positions), _together(whole, exact)
 
     def value(self) -> torch.Tensor:
         import torch
@@ -82,15 +120,11 @@ class SplitMaster(Master):
         flat = value.detach().to(self.parameter.device).contiguous().view(-1)
         bits, rounded = flat.view(torch.int32), self.parameter.detach().view(-1)
         positions: list[torch.Tensor] = []
-        rebuilt = torch.empty(min(self.size, self._at_once), device=flat.device)
         first = 0
         for new, numbers, parameter, lower in self._pieces(flat, bits, rounded, self._lower):
-            parameter.copy_(new)
-            lower.copy_(numbers)
-            check = rebuilt[: len(new)].copy_(parameter).view(torch.int32).add_(lower)
-            positions += _nonzero(check.bitwise_xor_(numbers), first)
+            positions += _split(new, numbers, parameter, lower, first)
             first += len(new)
-        where = torch.cat(positions) if positions else self._lower[:0].long()
+        where = _together(positions, self._exceptions[0])
         self._exceptions = where, bits[where]
 
     def _pieces(self, *flat: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -98,7 +132,7 @@ class SplitMaster(Master):
 
     @property
     def _at_once(self) -> int:
-        return _AT_ONCE.get(self._lower.device.type, _ELSEWHERE)
+        return at_once(self._lower.device)
 
 
 class Room:
@@ -128,14 +162,45 @@ class Room:
         return [pieces[number] for number in range(len(masters))]
 
 
-def _nonzero(numbers: torch.Tensor, offset: int) -> list[torch.Tensor]:
-    """Positions of numbers that are not 0, plus an offset.
+def _split(
+    value: torch.Tensor, bits: torch.Tensor, parameter: torch.Tensor, lower: torch.Tensor, offset: int
+) -> list[torch.Tensor]:
+    """Divide float32 numbers, read as integers in `bits`, between a parameter and the lower halves.
 
-    On a CPU the smallest and the largest number take a fifteenth of the time of torch's `nonzero`, so they are looked at
-    first.
+    Returns:
+        Positions, plus an offset, of those that the two do not give back.
     """
     import torch
 
-    if numbers.device.type == "cpu" and (not len(numbers) or not any(torch.aminmax(numbers))):
+    parameter.copy_(value)
+    lower.copy_(bits)
+    if not len(value):
         return []
-    return [numbers.nonzero().squeeze(1).add_(offset)]
+    suspects = _ties(lower)
+    if torch.aminmax(value).min.isnan():  # Of a number that is none, more than the lower half is lost.
+        suspects = torch.cat([suspects, value.isnan().nonzero()[:, 0]]).unique()
+    if not len(suspects):
+        return []
+    rebuilt = parameter[suspects].float().view(torch.int32).add_(lower[suspects])
+    wrong = suspects[rebuilt != bits[suspects]]
+    return [wrong.add_(offset)] if len(wrong) else []
+
+
+def _together(pieces: Sequence[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.cat([*pieces]) if pieces else like[:0]
+
+
+def _ties(lower: torch.Tensor) -> torch.Tensor:
+    """Positions of the few ties among lower halves.
+
+    The least of each 64 is found in a fifth of the time that comparing and finding each one takes.
+    """
+    import torch
+
+    whole = len(lower) // 64 * 64
+    rows = (lower[:whole].view(-1, 64).amin(1) == _TIE).nonzero()
+    near = (rows * 64 + torch.arange(64, device=lower.device)).flatten()
+    near = torch.cat([near, torch.arange(whole, len(lower), device=lower.device)])
+    return near[lower[near] == _TIE]

@@ -118,7 +118,7 @@ def test_updates_are_those_of_whole_masters(
 def test_an_update_has_the_masters_of_one_portion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizer, "_WIDENED", 64)
     parameters = [torch.nn.Parameter(torch.ones(size).bfloat16()) for size in (100, 16, 16, 16, 16, 16, 16)]
-    mine = Optimizer(parameters, TrainingSettings())
+    mine = Optimizer(parameters, TrainingSettings(optim="adamw_8bit"))
     sum(p.float().sum() for p in parameters).backward()  # type: ignore[union-attr]
     present: list[tuple[int, int]] = []
     step = mine._adam.step
@@ -132,6 +132,34 @@ def test_an_update_has_the_masters_of_one_portion_at_a_time(monkeypatch: pytest.
     mine.step(0.01)
     assert present == [(64, 3), (32, 1), (100, 0)], "the largest comes last, when no other gradient is left"
     assert all(one.variable.untyped_storage().nbytes() == 4 for one in mine._masters)
+
+
+def test_updates_in_pieces_are_those_of_torch_over_whole_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces begin within a vector register's width, ties and all; the gradient is transposed in memory."""
+    monkeypatch.setattr(split_masters, "_AT_ONCE", {"cpu": 1 << 6})
+    value = edges()[-6 * 2**16 :]
+    value = value[value.isfinite() & (value.abs() < 1e30)][: 2**18].view(2**9, 2**9)
+    value.view(-1)[::1000] = torch.tensor(0x3F808000, dtype=torch.int32).view(
+        torch.float32
+    )  # a tie that rounds down
+    parameter, whole = (
+        torch.nn.Parameter(torch.zeros_like(value, dtype=torch.bfloat16)),
+        torch.nn.Parameter(value),
+    )
+    mine = Optimizer([parameter], TrainingSettings(weight_decay=0.1, max_grad_norm=1.0))
+    mine._masters[0].assign(value.detach().clone())
+    theirs = torch.optim.AdamW([whole], lr=0.01, weight_decay=0.1, fused=True)
+    for seed in range(3):
+        gradient = torch.randn(2**9, 2**9, generator=torch.Generator().manual_seed(seed)).bfloat16().t()
+        (parameter * gradient).sum().backward()
+        norm = mine.step(0.01)
+        whole.grad = gradient.float().contiguous()
+        total = torch.linalg.vector_norm(whole.grad)
+        assert norm == pytest.approx(float(total), rel=1e-5)
+        torch.nn.utils.clip_grads_with_norm_([whole], 1.0, torch.tensor(norm))
+        theirs.step()
+        assert torch.equal(next(iter(mine.masters)), whole)
+        assert torch.equal(parameter, whole.bfloat16())
 
 
 def test_room_is_used_again_and_grows_when_it_has_to() -> None:
