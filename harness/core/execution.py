@@ -30,6 +30,8 @@ class Job(Generic[What]):
 
     what: What
     group: str = ""
+    long: bool = False
+    """Whether it takes many times as long as others, as a training does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +70,18 @@ class JobQueue(Generic[What]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, last: str | None, *, from_end: bool = False) -> int | None:
-        """The next job's position: of group `last`, else the first (or, `from_end`, the last); None when none waits."""
+    def take(self, last: str | None, *, from_end: bool = False, longest_first: bool = False) -> int | None:
+        """The next job's position: of group `last`, else the first; None when none waits.
+
+        Args:
+            from_end: The last instead of the first.
+            longest_first: The last if the first is a long one: of the jobs that are left, the most expensive starts first.
+        """
         if not self._waiting:
             return None
-        order = self._waiting[::-1] if from_end else self._waiting
-        position = next((one for one in order if self.jobs[one].group == last), order[0])
+        same = [one for one in self._waiting if self.jobs[one].group == last]
+        order = same or self._waiting
+        position = order[-1 if from_end or (longest_first and self.jobs[order[0]].long) else 0]
         self._waiting.remove(position)
         return position
 

@@ -93,7 +93,11 @@ class CellWork:
 
 def job(cell: Cell) -> Job[Cell]:
     """Cells of one model and base go to one worker if possible: it has the model loaded."""
-    return Job(what=cell, group=digest([cell.model, cell.recipe.base.identity()]))
+    return Job(
+        what=cell,
+        group=digest([cell.model, cell.recipe.base.identity()]),
+        long=bool(cell.recipe.weights),
+    )
 
 
 def packed(folder: Path) -> dict[str, bytes]:

@@ -82,3 +82,11 @@ def test_a_worker_stays_with_its_group_from_either_end() -> None:
     assert [line.take(None), line.take(None, from_end=True)] == [0, 4]
     assert [line.take("b", from_end=True), line.take("b", from_end=True), line.take("a")] == [2, 3, 1]
     assert line.take("a") is None
+
+
+def test_of_trainings_the_longest_comes_first_where_several_workers_share_them() -> None:
+    line = JobQueue([Job(what=number, long=number > 1) for number in range(5)])
+    taken = [line.take("", longest_first=True) for _ in range(5)]
+    assert taken == [0, 1, 4, 3, 2], "after the cheap ones, which give the first verdict"
+    alone = JobQueue([Job(what=number, long=True) for number in range(2)])
+    assert [alone.take(""), alone.take("")] == [0, 1]

@@ -74,11 +74,14 @@ class _Slot(Generic[What, Result]):
     pipe: Connection = field(init=False)
 
     def work_on(self, line: JobQueue[What]) -> None:
-        """Take a job if this worker has none. The last of several workers starts with the most expensive ones:
-        otherwise one worker ends alone with a long training while the others have nothing to do."""
+        """Take a job if this worker has none. The last of several workers starts with the most expensive ones, and the
+        others with the cheapest, but of trainings the longest comes first everywhere: otherwise one worker ends alone
+        with a long training while the others have nothing to do."""
         if self.position is not None:
             return
-        taken = line.take(self.group, from_end=0 < self.number == self.count - 1)
+        several = self.count > 1
+        is_last = several and self.number == self.count - 1
+        taken = line.take(self.group, from_end=is_last, longest_first=several)
         if taken is None:
             return
         if self.process is None or not self.process.is_alive():
