@@ -92,8 +92,8 @@ class Memory:
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """What is computed at once. Training: `tokens` in a micro-batch, `loss_tokens` of them with a loss.
-    Inference: `rows`, each with `length` tokens of its own. `narrow`: adapters compute in the base's 16 bits, as on a
-    GPU (`harness.models.layers.narrow_lora`). `recomputed`: states that are cheap to compute again are not kept, as on
+    Inference: `rows`, each with `length` tokens of its own. `narrow`: adapters compute in the base's 16 bits
+    (`harness.models.layers.narrow_lora`). `recomputed`: states that are cheap to compute again are not kept, as on
     a CPU (`harness.models.layers.recomputed_states`)."""
 
     tokens: int
@@ -154,7 +154,7 @@ def activations(shape: Shape, size: float, work: Work, stage: Weights, *, added:
     """Bytes that one micro-batch keeps for its gradient, and the logits of its loss.
 
     Per block and token: two norms (their middle step in float32), queries, keys and values, and the
-    gated feed-forward part. On a CPU adapters read their inputs in float32, which a narrower base copies; with
+    gated feed-forward part. Adapters that are not `narrow` read their inputs in float32, which a narrower base copies; with
     dropout each of them has an input of its own, and a mask. Where states are recomputed, a block keeps the input of each
     norm, what attention reads and gives, and the two halves of the feed-forward part.
     """

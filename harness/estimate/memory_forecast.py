@@ -11,6 +11,7 @@ from harness.core.recipes import Recipe
 from harness.core.sequences import common_prefix_length
 from harness.core.values import Prompt, TrainingExample
 from harness.estimate import memory
+from harness.models.layers import narrow_lora
 from harness.models.number_format import dtype_of
 
 MOST_ROWS = {"cpu": 128, "cuda": 256}
@@ -116,6 +117,6 @@ def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stag
         loss_tokens=sum(weight > 0 for row in batch for weight in row.weights[1:]),
         rows=0,
         length=0,
-        narrow=model.network.device.type == "cuda",
+        narrow=narrow_lora.pays(model.network),
         recomputed=model.network.device.type == "cpu",
     )

@@ -12,8 +12,9 @@ from peft import LoraConfig
 
 from harness.core.kinds import build
 from harness.estimate import memory
+from harness.models import load
 from harness.models.dimensions import shape as shape_of
-from harness.models.layers import adapters, recomputed_states
+from harness.models.layers import adapters, narrow_lora, recomputed_states
 from harness.models.layers.fused_lora import fused_lora
 from harness.models.layers.fused_rmsnorm import fused_norms
 from harness.models.layers.gated_mlp import gated_mlps
@@ -31,6 +32,7 @@ def lean(network: Any) -> Iterator[None]:
     """As the training loop computes."""
     with (
         fused_lora(network),
+        narrow_lora.narrow_lora(network),
         fused_norms(network),
         gated_mlps(network),
         recomputed_states.recomputed_states(),
@@ -60,7 +62,11 @@ def learned(network: Any, batch: Batch) -> tuple[float, Grads]:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["full", "lora"])
 @pytest.mark.parametrize("shape", ["llama", "qwen2", "gemma"])
-def test_the_loss_is_the_same_and_so_are_the_gradients(shape: str, kind: str, dtype: str) -> None:
+def test_the_loss_is_the_same_and_so_are_the_gradients(
+    shape: str, kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a processor that does not compute bfloat16. On one that does, adapters round as `test_training_narrow.py` says."""
+    monkeypatch.setattr(load, "computes_bfloat16", lambda _device: False)
     network, batch = prepared(kind, dtype, shape)
     loss, expected = learned(network, batch)
     with lean(network):
@@ -92,11 +98,13 @@ def kept_bytes(network: Any, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> i
     return sum(kept.values())
 
 
+@pytest.mark.parametrize("computes", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_what_is_kept_is_about_what_is_estimated(
-    kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+    kind: str, dtype: str, computes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(load, "computes_bfloat16", lambda _device: computes)
     network, _ = prepared(kind, dtype)
     batch = collate(rows(8, model()), share_prefix=False)
     work = memory.Work(

