@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks import result_files, tasks
+from harness.benchmarks.graded_targets import GradedTargets
 from harness.benchmarks.own_shots import OwnShots
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target
@@ -64,10 +65,10 @@ def evaluate(
     lm = language_model(target, model, answers=answers, batch=batch, progress=progress)
     if settings.chat_template and not lm.tokenizer.chat_template:
         raise ConfigError(f"'{target.model}' has no chat template", remedy="omit --chat-template")
-    shots = OwnShots(SEED)
+    shots, targets = OwnShots(SEED), GradedTargets()
     with _quiet():
-        results = _run(lm, name, settings, shots)
-    if sentence := shots.sentence(name):
+        results = _run(lm, name, settings, shots, targets)
+    for sentence in filter(None, (shots.sentence(name), targets.sentence(name))):
         log.warning(sentence)
     samples = {task: [_as_file(row) for row in rows] for task, rows in results.pop("samples").items()}
     key = key_of(target, name, settings)
@@ -111,7 +112,9 @@ def language_model(
     return EngineLM(asked, chat, model.context - len(chat.lead), progress)
 
 
-def _run(lm: EngineLM, name: str, settings: Settings, shots: OwnShots) -> dict[str, Any]:
+def _run(
+    lm: EngineLM, name: str, settings: Settings, shots: OwnShots, targets: GradedTargets
+) -> dict[str, Any]:
     import numpy
     import torch
     from lm_eval.evaluator import evaluate as lm_evaluate
@@ -126,6 +129,7 @@ def _run(lm: EngineLM, name: str, settings: Settings, shots: OwnShots) -> dict[s
             task.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
         task.set_fewshot_seed(seed=SEED)
         shots.watch(task)
+        targets.watch(task)
     output = lm_evaluate(
         lm=lm,
         task_dict=loaded,

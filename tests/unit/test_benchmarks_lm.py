@@ -252,6 +252,52 @@ def test_a_question_is_not_among_its_own_shots_and_the_others_are_lm_evals(
     assert equal == len(ours) - own
 
 
+SEVERAL = """\
+task: several
+dataset_path: json
+dataset_kwargs: {data_files: {test: several.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: question
+doc_to_target: answers
+generation_kwargs: {until: ["\\n"], max_gen_toks: 8, do_sample: false}
+metric_list:
+  - {metric: !function metrics.found, aggregation: mean, higher_is_better: true}
+  - {metric: !function metrics.lacking, aggregation: mean, higher_is_better: false}
+  - {metric: exact_match, aggregation: mean, higher_is_better: true}
+"""
+METRICS = """\
+def found(references, predictions):
+    return {"right": 0.3, "half right": 0.6, "nothing": 0.0}[references[0]]
+def lacking(references, predictions):
+    return 1 - found(references, predictions)
+"""
+
+
+def test_a_graded_metric_scores_the_best_of_several_targets(
+    files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = [["right", "half right"], ["half right", "nothing"], ["nothing", "nothing"]]
+    rows = [{"question": "Where?", "answers": pair} for pair in answers]
+    (files / "several.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (files / "metrics.py").write_text(METRICS, "utf-8")
+    (files / "several.yaml").write_text(SEVERAL, "utf-8")
+    target, model = loaded(files / "results", "tiny")
+    measured = evaluate(target, model, str(files / "several.yaml"), Settings())
+    location = benchmarks.place_of(target.folder, measured[0])
+    lines = benchmarks.samples_file(location, "several").read_text("utf-8").splitlines()
+    samples = [json.loads(line) for line in lines]
+    assert [sample["found"] for sample in samples] == [0.6, 0.6, 0.0]
+    assert [sample["lacking"] for sample in samples] == [0.4, 0.4, 1.0]
+    assert [sample["exact_match"] for sample in samples] == [0, 0, 0]
+    assert {row.metric: row.value for row in measured} == {
+        "found": pytest.approx(0.4),
+        "lacking": pytest.approx(0.6),
+        "exact_match": 0,
+    }
+    assert "those of the best target (2 of found, 2 of lacking)" in caplog.text
+
+
 def test_settings_that_change_no_greedy_answer_are_taken_and_others_refused_by_name(tmp_path: Path) -> None:
     target, model = loaded(tmp_path, "tiny", context=100)
     ours = language_model(target, model)

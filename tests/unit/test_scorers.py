@@ -99,6 +99,29 @@ def test_number_has_two_tolerances(value: float, target: Any, tolerances: Any, e
     assert _score("number", value, target, **tolerances) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "target", "tolerances", "expected"),
+    [
+        (1234568, 1234567, {}, 0.0),  # 8e-7 of the value: another count
+        (20241110, 20241101, {}, 0.0),
+        (987654321.0, 987654322, {}, 0.0),
+        (12345678, 12345678.0, {}, 1.0),
+        (12345.66, 12345.67, {}, 0.0),  # one cent
+        (12345.67, 12345.67, {}, 1.0),
+        (12345.67, 12345.6700001, {}, 1.0),  # the target has more decimals than an amount
+        (33333.33, 33333.333333, {}, 1.0),
+        (6.0221407e23, 6.0221408e23, {}, 1.0),  # no float of this size has an exact last digit
+        (1234568, 1234567, {"relative": 0.01}, 1.0),
+        (1234568, 1234567, {"absolute": 1}, 1.0),
+        (1234568, [1234567, 1234568], {}, 1.0),
+    ],
+)
+def test_the_default_tolerance_is_for_rounded_decimals(
+    value: float, target: Any, tolerances: Any, expected: float
+) -> None:
+    assert _score("number", value, target, **tolerances) == expected
+
+
 def test_rouge_of_lins_example() -> None:
     assert _score("rouge", "police kill the gunman", "police killed the gunman") == 0.75
     assert _score("rouge", "the gunman kill police", "police killed the gunman") == 0.5
