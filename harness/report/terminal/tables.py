@@ -6,7 +6,7 @@ import csv
 import datetime
 import json
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ SHOWN = 20
 """How many flipped examples a terminal lists; JSON has them all."""
 LEGIBLE = 12
 """Characters of a line that a column needs at most to be legible."""
+LARGE, LARGEST = 1e4, 1e15
+"""Between these, a number is shown as an integer: four digits and an exponent hide what a reader looks for."""
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -91,9 +93,8 @@ def print_runs(
     runs: Sequence[RunRow],
     scores: Mapping[str, Mapping[str, Measured]],
     task: str | None = None,
-    running: Collection[str] = (),
 ) -> None:
-    """A line per run; `running`: ids of those that a command is at work on, whose record says "partial" until it ends."""
+    """A line per run."""
     if not runs:
         terminal.say(
             f"no run of task '{task}'; all runs: harness ls"
@@ -102,17 +103,15 @@ def print_runs(
         )
         return
     columns = ("id", "status", "score", "n", "valid", "train s", "s/answer", "GiB", "started (UTC)")
-    rows = [_run_cells(run, scores[run.id], running=run.id in running) for run in runs]
+    rows = [_run_cells(run, scores[run.id]) for run in runs]
     print_table(columns, rows, numeric=columns[2:8])
 
 
-def _run_cells(run: RunRow, scores: Mapping[str, Measured], *, running: bool) -> list[str | int | None]:
+def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | None]:
     primary, valid = scores.get(run.primary_scorer), scores.get("valid_extracted")
     train_seconds, throughput = run.columns["train_seconds"], run.columns["throughput"]
     memory, started = run.record.peak_bytes, run.columns["started_at"]
     status = run.status if run.record.imported is None else f"{run.status}, imported"
-    if running and run.status != "done":
-        status = "running"
     return [
         run.id,
         status if run.error is None else f"{status}: {run.error[:60]}",
@@ -215,7 +214,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.0f}" if LARGE <= abs(value) < LARGEST else f"{value:.4g}"
     if isinstance(value, datetime.datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     # A line break inside a cell would start a new table row.
