@@ -21,6 +21,7 @@ from harness.tasks import (
     instructions,
     intake,
     options,
+    origin,
     recognized,
     row_length,
     sources,
@@ -80,8 +81,12 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
     with working(f"reading {in_addresses(data)}") as activity, sources.without_collection():
-        draft = _written(_content(data, name, wish, activity), folder, activity)
+        content = _content(data, name, wish, activity)
+        draft = _written(content, folder, activity)
         try:
+            share = None if content.own_test else SHARES["test"]
+            origin.write(draft.folder, data, wish, test_share=share, spare=content.spare)
+            del content
             example, size = _checked(draft)
             draft.folder.chmod(0o755)
             _move(draft.folder, folder)
@@ -111,6 +116,10 @@ class _Content:
     documents: Sequence[Document]
     corpus: Path | None
     places: Places
+    own_test: bool
+    """Whether the data have a test split."""
+    spare: int
+    """Labeled rows that were left out and could become test examples."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +161,13 @@ def _content(data: str, name: str, wish: Wish, activity: Activity) -> _Content:
     answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
     notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
     notes += [*unseen, *_notes(whole, parts, answer, places)]
-    return _Content(name, answer, parts, tuple(notes), assignment, taken.documents, taken.corpus, places)
+    own_test = "test" in pools
+    counts = [{split: len(part) for split, part in some.items()} for some in (whole, parts)]
+    spare = origin.left_out(*counts, own_test=own_test)
+    documents = taken.documents
+    return _Content(
+        name, answer, parts, tuple(notes), assignment, documents, taken.corpus, places, own_test, spare
+    )
 
 
 def _instructions(

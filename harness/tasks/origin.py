@@ -1,0 +1,132 @@
+"""Which data a task folder was made of, beside its task file: `init.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.core import guarded
+from harness.core.errors import ConfigError
+from harness.core.files import write_json
+from harness.core.keys import digest
+from harness.core.secrets import hidden, in_addresses
+from harness.core.validation import adapter
+from harness.evidence.task_origin import Origin
+from harness.results.remote.filesystem import is_url
+from harness.tasks import task_name
+from harness.tasks.intake import Wish
+
+FILE = "init.json"
+TASK_FILE = "task.yaml"
+LIMIT = 100_000
+"""Bytes of the file: larger ones are not ours."""
+INTO = Path("tasks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """The file's contents. Options are kept by name, not as words: a stranger's file can add no others."""
+
+    data: str
+    target: str | None = None
+    inputs: tuple[str, ...] = ()
+    group: str | None = None
+    context_ids: str | None = None
+    corpus: str | None = None
+    instructions: str | None = None
+    format: str | None = None
+    primary: str | None = None
+    encoding: str = "utf-8"
+    sheet: str | None = None
+    train_size: int | None = None
+    dev_size: int | None = None
+    seed: int = 0
+    test_share: float | None = None
+    spare: int = 0
+    task_file: str = ""
+    """Hash of the task file as init wrote it."""
+
+    def words(self) -> list[str]:
+        """The options that differ from their defaults."""
+        plain = _Record(data="")
+        names = ("target", "group", "context_ids", "corpus", "instructions", "format", "primary", "encoding")
+        named = (*names, "sheet", "train_size", "dev_size", "seed")
+        words = [word for name in self.inputs for word in ("--input", name)]
+        for name in named:
+            if (value := getattr(self, name)) != getattr(plain, name):
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        return words
+
+
+def write(folder: Path, data: str, wish: Wish, *, test_share: float | None, spare: int) -> None:
+    """Keep what `read` needs to name the command again. Nothing is kept of data whose address holds a key, and of a task
+    of some of the rows only (`--limit-rows`).
+
+    Args:
+        folder: the task's, with its task file.
+        test_share: share of the rows that go to test; None if the data have a test split.
+        spare: labeled rows that were left out.
+    """
+    if wish.limit_rows is not None or in_addresses(data) != data or hidden(data) != data:
+        return
+    record = _Record(
+        data=data,
+        target=wish.target,
+        inputs=wish.inputs,
+        group=wish.group,
+        context_ids=wish.context_ids,
+        corpus=None if wish.corpus is None else str(wish.corpus),
+        instructions=wish.instructions,
+        format=wish.format,
+        primary=wish.primary,
+        encoding=wish.encoding,
+        sheet=wish.sheet,
+        train_size=wish.sizes.get("train"),
+        dev_size=wish.sizes.get("dev"),
+        seed=wish.seed,
+        test_share=test_share,
+        spare=spare,
+        task_file=_hash(folder),
+    )
+    write_json(folder / FILE, asdict(record))
+
+
+def read(folder: Path) -> Origin | None:
+    """Where the task in a folder came from; None if that is not known, or the folder is not one that init writes."""
+    try:
+        content = json.loads(guarded.read_bytes(folder / FILE, folder, limit=LIMIT))
+        record: _Record = adapter(_Record).validate_python(content)
+        edited = _hash(folder) != record.task_file
+    except (OSError, ValueError, RecursionError, ConfigError):
+        return None
+    if record.data.startswith("-"):  # an option, which only a stranger's file would have there
+        return None
+    into = [] if folder.parent == INTO else ["--into", str(folder.parent)]
+    name = [] if folder.name == task_name.of(record.data) else ["--name", folder.name]
+    path = Path(record.data)
+    return Origin(
+        data=record.data,
+        words=(*name, *into, *record.words()),
+        test_share=record.test_share,
+        spare=record.spare,
+        growing=not is_url(record.data) and path.exists(),
+        edited=edited,
+    )
+
+
+def _hash(folder: Path) -> str:
+    return digest(guarded.read_bytes(folder / TASK_FILE, folder).decode("utf-8", errors="replace"))
+
+
+def left_out(whole: Mapping[str, int], taken: Mapping[str, int], *, own_test: bool) -> int:
+    """Rows that could become test examples: of the data's own test split, or of all rows that splits are cut from.
+
+    Args:
+        whole: labeled rows by split.
+        taken: rows of the task by split.
+        own_test: whether the data have a test split.
+    """
+    splits = ("test",) if own_test else ("train", "test")
+    return sum(whole[split] - taken[split] for split in splits)
