@@ -20,8 +20,8 @@ class RecipeComparison:
     @property
     def sentence(self) -> str:
         return (
-            f"this compares two recipes, {self.pinned} (pinned) and {self.run}; a regression is a change for the worse of one "
-            f"recipe, so gate against a pin of {self.run}"
+            f"this compares two recipes, {self.pinned} (pinned) and {self.run}, and is not a regression test; for that, pin a "
+            f"run of {self.run}"
         )
 
 

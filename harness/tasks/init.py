@@ -79,7 +79,11 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
     if folder.exists() and not wish.force:
-        raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
+        raise ConfigError(
+            "this folder exists",
+            file=folder,
+            remedy="choose another name with --name, or overwrite it with --force",
+        )
     with working(f"reading {in_addresses(data)}") as activity, sources.without_collection():
         content = _content(data, name, wish, activity)
         draft = _written(content, folder, activity)

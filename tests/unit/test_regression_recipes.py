@@ -35,8 +35,7 @@ def test_the_text_says_that_recipes_are_compared_and_which_noise_floor_each_has(
     first, second, *rest = gate_text.text(gate).splitlines()
     assert first.startswith("regression: run is worse than tickets")
     assert second.strip() == (
-        "this compares two recipes, lora (pinned) and few_shot; a regression is a change for the worse of one recipe, "
-        "so gate against a pin of few_shot"
+        "this compares two recipes, lora (pinned) and few_shot, and is not a regression test; for that, pin a run of few_shot"
     )
     (noise,) = (line for line in rest if "noise floors" in line)
     assert "that of lora is not measured" in noise

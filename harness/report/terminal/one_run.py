@@ -61,9 +61,10 @@ def print_run(run: RunRow, scores: Mapping[str, Measured], folder: Path) -> None
     if rows:
         _section(f"{min(EXAMPLES, len(rows))} of {formatting.counted(len(rows), 'example')}")
         columns = ("example", "score", "asks", "answer", "target")
-        print_table(columns, [_example(record, row) for row in _chosen(record, rows)], ("score",))
-        whole = shlex.join(["harness", "show", run.id, *_where(folder), "--example"])
-        console.print(Text(f"one of them whole: {whole} ID", style="dim"))
+        shown = [_example(record, row) for row in _chosen(record, rows)]
+        print_table(columns, shown, ("score",))
+        first = shlex.join(["harness", "show", run.id, *_where(folder), "--example", shown[0][0]])
+        console.print(Text(f"one of them in full: {first}", style="dim"))
     _section("files")
     for line in _files(folder):
         console.print(Text(line))

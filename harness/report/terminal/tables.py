@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting, terminal
+from harness.core.names import as_shown
 from harness.core.secrets import masked
 from harness.core.text import cell_text, visible
 from harness.results.run_files import JsonLine
@@ -172,7 +173,9 @@ def print_pair(pair: RunPair) -> None:
     console = terminal.console()
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
-    wider = "; the verdict's are wider: they hold all together" if pair.in_wider_verdict else ""
+    wider = (
+        "; the intervals of the verdict are wider, because they hold jointly" if pair.in_wider_verdict else ""
+    )
     console.print(
         Text(
             f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}."
@@ -196,7 +199,8 @@ def _fields(asked: Mapping[str, object] | None) -> str:
     """What was asked, a field a line; the only field without its name."""
     fields = asked or {}
     return "\n".join(
-        _cell(value) if len(fields) == 1 else f"{name}: {_cell(value)}" for name, value in fields.items()
+        _cell(value) if len(fields) == 1 else f"{as_shown(name)}: {_cell(value)}"
+        for name, value in fields.items()
     )
 
 
