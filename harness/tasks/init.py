@@ -79,17 +79,13 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
     if folder.exists() and not wish.force:
-        raise ConfigError(
-            "this folder exists",
-            file=folder,
-            remedy="choose another name with --name, or overwrite it with --force",
-        )
+        remedy = "choose another name with --name, or overwrite it with --force"
+        raise ConfigError("this folder exists", file=folder, remedy=remedy)
     with working(f"reading {in_addresses(data)}") as activity, sources.without_collection():
         content = _content(data, name, wish, activity)
         draft = _written(content, folder, activity)
         try:
-            share = None if content.own_test else SHARES["test"]
-            origin.write(draft.folder, data, wish, test_share=share, spare=content.spare)
+            origin.write(draft.folder, data, wish, content.supply)
             del content
             example, size = _checked(draft)
             draft.folder.chmod(0o755)
@@ -120,10 +116,7 @@ class _Content:
     documents: Sequence[Document]
     corpus: Path | None
     places: Places
-    own_test: bool
-    """Whether the data have a test split."""
-    spare: int
-    """Labeled rows that were left out and could become test examples."""
+    supply: origin.Supply
 
 
 @dataclass(frozen=True)
@@ -165,13 +158,9 @@ def _content(data: str, name: str, wish: Wish, activity: Activity) -> _Content:
     answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
     notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
     notes += [*unseen, *_notes(whole, parts, answer, places)]
-    own_test = "test" in pools
-    counts = [{split: len(part) for split, part in some.items()} for some in (whole, parts)]
-    spare = origin.left_out(*counts, own_test=own_test)
-    documents = taken.documents
-    return _Content(
-        name, answer, parts, tuple(notes), assignment, documents, taken.corpus, places, own_test, spare
-    )
+    supply = origin.supply(whole, parts, share=None if "test" in pools else SHARES["test"])
+    corpus = (taken.documents, taken.corpus)
+    return _Content(name, answer, parts, tuple(notes), assignment, *corpus, places, supply)
 
 
 def _instructions(

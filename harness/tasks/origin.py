@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.core.secrets import hidden, in_addresses
 from harness.core.validation import adapter
+from harness.core.values import Example
 from harness.evidence.task_origin import Origin
 from harness.results.remote.filesystem import is_url
 from harness.tasks import task_name
@@ -60,14 +61,31 @@ class _Record:
         return words
 
 
-def write(folder: Path, data: str, wish: Wish, *, test_share: float | None, spare: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """Where further test examples can come from."""
+
+    test_share: float | None
+    """Share of the rows that go to test; None if the data have a test split."""
+    spare: int
+    """Labeled rows that were left out and could become test examples."""
+
+
+def supply(
+    whole: Mapping[str, Sequence[Example]], taken: Mapping[str, Sequence[Example]], *, share: float | None
+) -> Supply:
+    """What the data's splits have beyond what was taken of them: of test alone if they have one, else of train as well,
+    which test is cut from."""
+    splits = ("test",) if share is None else ("train", "test")
+    return Supply(test_share=share, spare=sum(len(whole[split]) - len(taken[split]) for split in splits))
+
+
+def write(folder: Path, data: str, wish: Wish, rows: Supply) -> None:
     """Keep what `read` needs to name the command again. Nothing is kept of data whose address holds a key, and of a task
     of some of the rows only (`--limit-rows`).
 
     Args:
         folder: the task's, with its task file.
-        test_share: share of the rows that go to test; None if the data have a test split.
-        spare: labeled rows that were left out.
     """
     if wish.limit_rows is not None or in_addresses(data) != data or hidden(data) != data:
         return
@@ -86,8 +104,8 @@ def write(folder: Path, data: str, wish: Wish, *, test_share: float | None, spar
         train_size=wish.sizes.get("train"),
         dev_size=wish.sizes.get("dev"),
         seed=wish.seed,
-        test_share=test_share,
-        spare=spare,
+        test_share=rows.test_share,
+        spare=rows.spare,
         task_file=_hash(folder),
     )
     write_json(folder / FILE, asdict(record))
@@ -118,15 +136,3 @@ def read(folder: Path) -> Origin | None:
 
 def _hash(folder: Path) -> str:
     return digest(guarded.read_bytes(folder / TASK_FILE, folder).decode("utf-8", errors="replace"))
-
-
-def left_out(whole: Mapping[str, int], taken: Mapping[str, int], *, own_test: bool) -> int:
-    """Rows that could become test examples: of the data's own test split, or of all rows that splits are cut from.
-
-    Args:
-        whole: labeled rows by split.
-        taken: rows of the task by split.
-        own_test: whether the data have a test split.
-    """
-    splits = ("test",) if own_test else ("train", "test")
-    return sum(whole[split] - taken[split] for split in splits)

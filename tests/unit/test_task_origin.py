@@ -195,7 +195,9 @@ def test_an_address_with_a_password_is_not_kept(tmp_path: Path) -> None:
     from harness.tasks.intake import Wish
 
     (tmp_path / "task.yaml").write_text("name: t\n", "utf-8")
-    origin.write(tmp_path, "https://me:secret@example.com/x.csv", Wish(), test_share=0.2, spare=0)
+    origin.write(
+        tmp_path, "https://me:secret@example.com/x.csv", Wish(), origin.Supply(test_share=0.2, spare=0)
+    )
     assert not (tmp_path / origin.FILE).exists()
 
 
