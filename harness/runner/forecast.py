@@ -3,12 +3,10 @@ is measured."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core import notices
 from harness.estimate import flops_estimate
 from harness.models.source import is_tiny
 from harness.results.folder import ResultsFolder
@@ -93,17 +91,14 @@ def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False) -> Fo
             continue
         if not fresh and complete(cell, ResultsFolder(results).run(cell.id)) is not None:
             continue
-        with notices.captured(
-            Path(os.devnull)
-        ):  # The run logs the libraries' messages again, in its own folder.
-            expected = flops_estimate.seconds_per_run(
-                cell.recipe,
-                cell.model,
-                cell.task,
-                labels=getattr(cell.recipe.data, "limit", None),
-                asked=cell.examples,
-                seed=cell.seed,
-            )
+        expected = flops_estimate.seconds_per_run(
+            cell.recipe,
+            cell.model,
+            cell.task,
+            labels=getattr(cell.recipe.data, "limit", None),
+            asked=cell.examples,
+            seed=cell.seed,
+        )
         if expected is None:
             unknown.append(cell.recipe.name)
         else:
