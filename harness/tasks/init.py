@@ -286,6 +286,7 @@ def _move(draft: Path, folder: Path) -> None:
     if not folder.exists():
         draft.rename(folder)
         return
+    (folder / origin.FILE).unlink(missing_ok=True)  # of earlier data, of which the draft may keep nothing
     for made in draft.iterdir():
         made.replace(folder / made.name)
 

@@ -49,6 +49,11 @@ class _Record:
     task_file: str = ""
     """Hash of the task file as init wrote it."""
 
+    def is_plausible(self) -> bool:
+        """Whether init can have written it, rather than a stranger: no option where data belong, no impossible number."""
+        share = self.test_share
+        return not self.data.startswith("-") and self.spare >= 0 and (share is None or 0 < share < 1)
+
     def words(self) -> list[str]:
         """The options that differ from their defaults."""
         plain = _Record(data="")
@@ -116,21 +121,21 @@ def read(folder: Path) -> Origin | None:
     try:
         content = json.loads(guarded.read_bytes(folder / FILE, folder, limit=LIMIT))
         record: _Record = adapter(_Record).validate_python(content)
-        edited = _hash(folder) != record.task_file
+        return _origin(record, folder) if record.is_plausible() else None
     except (OSError, ValueError, RecursionError, ConfigError):
         return None
-    if record.data.startswith("-"):  # an option, which only a stranger's file would have there
-        return None
+
+
+def _origin(record: _Record, folder: Path) -> Origin:
     into = [] if folder.parent == INTO else ["--into", str(folder.parent)]
     name = [] if folder.name == task_name.of(record.data) else ["--name", folder.name]
-    path = Path(record.data)
     return Origin(
         data=record.data,
         words=(*name, *into, *record.words()),
         test_share=record.test_share,
         spare=record.spare,
-        growing=not is_url(record.data) and path.exists(),
-        edited=edited,
+        growing=not is_url(record.data) and Path(record.data).exists(),
+        edited=_hash(folder) != record.task_file,
     )
 
 

@@ -156,9 +156,26 @@ def test_the_command_of_a_run_knows_where_its_task_came_from(harness: Harness) -
         '{"data": 3}',
         '{"data": "--into=/etc"}',
         '{"data": "mail.csv", "spare": "many"}',
+        '{"data": "mail.csv", "spare": -1}',
+        '{"data": "mail.csv", "test_share": 0}',
+        '{"data": "mail.csv", "test_share": NaN}',
+        '{"data": "' + "a" * 5000 + '"}',
         " " * 200_000,
     ],
-    ids=["empty", "list", "no_data", "nested", "number", "option", "text", "large"],
+    ids=[
+        "empty",
+        "list",
+        "no_data",
+        "nested",
+        "number",
+        "option",
+        "text",
+        "negative",
+        "zero",
+        "nan",
+        "long",
+        "large",
+    ],
 )
 def test_a_file_that_is_not_ours_is_no_origin(harness: Harness, content: str) -> None:
     rows(Path("mail.csv"), 60)
@@ -187,8 +204,9 @@ def test_a_strangers_file_adds_no_options(harness: Harness) -> None:
 @pytest.mark.parametrize("words", [("--limit-rows", "40")])
 def test_a_task_of_some_rows_only_keeps_no_origin(harness: Harness, words: tuple[str, ...]) -> None:
     rows(Path("mail.csv"), 60)
-    assert harness("init", "mail.csv", *words)[0] == 0
-    assert origin.read(load("mail").folder) is None
+    assert harness("init", "mail.csv")[0] == 0
+    assert harness("init", "mail.csv", *words, "--force")[0] == 0
+    assert origin.read(load("mail").folder) is None, "nor that of the task before it"
 
 
 def test_an_address_with_a_password_is_not_kept(tmp_path: Path) -> None:
