@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.activity import working
+from harness.core.activity import silenced, working
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build
 from harness.core.recipes import Recipe
@@ -68,7 +68,7 @@ def from_options(options: UpgradeOptions) -> Upgrade:
     )
     old = Side(model=options.from_, base=options.from_base)
     new = Side(model=options.to or options.from_, base=options.to_base)
-    with choose(quiet=options.quiet) as progress:
+    with silenced(options.quiet), choose(quiet=options.quiet) as progress:
         replays = upgrade(experiment, old, new, options.results_path, progress)
     return Upgrade(
         replays=replays, exit_code=exit_code(replays, allow_inconclusive=options.allow_inconclusive)
