@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import inspect
 import logging
 import os
 import pkgutil
@@ -89,7 +90,14 @@ def register() -> None:
         if group := getattr(loaded, "app", None):
             app.add_typer(group, name=name)
         else:
-            app.command(name)(getattr(loaded, module.name))
+            command = getattr(loaded, module.name)
+            app.command(name, help=_unwrapped(command.__doc__ or ""))(command)
+
+
+def _unwrapped(docstring: str) -> str:
+    """A docstring whose paragraphs are one line each, which Typer breaks where the terminal ends: it keeps the line
+    breaks of all paragraphs but the first."""
+    return "\n\n".join(" ".join(part.split("\n")) for part in inspect.cleandoc(docstring).split("\n\n"))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
 from harness.core.recipes import Recipe
+from harness.results import run_names
 from harness.results.folder import ResultsFolder
 from harness.results.remote import mirror
 from harness.results.run_files import Head, read_head
@@ -41,7 +42,7 @@ class Target:
 
 
 def find(results: Path, name: str, dtype: str | None = None) -> Target:
-    """The run with that id (or unique prefix of an id), else the model of that spec.
+    """The run with that id (or whose id starts with it; of several, the only one on test), else the model of that spec.
 
     `dtype` loads an unquantized base in another number format.
 
@@ -52,13 +53,14 @@ def find(results: Path, name: str, dtype: str | None = None) -> Target:
     heads = [
         read_head(folder) for folder in ResultsFolder(results).run_folders() if folder.name.startswith(name)
     ]
-    readable = [head for head in heads if isinstance(head, Head)]
-    exact = [head for head in readable if head.id == name] or readable
-    if len(exact) > 1:
-        raise ConfigError(
-            f"'{name}' matches {len(exact)} runs", remedy=", ".join(head.id for head in exact[:6])
-        )
-    target = _of_run(results, exact[0]) if exact else of_model(results, name)
+    readable = {head.id: head for head in heads if isinstance(head, Head)}
+    if name in readable:
+        target = _of_run(results, readable[name])
+    elif readable:
+        id = run_names.unique(name, {id: head.record.split for id, head in readable.items()})
+        target = _of_run(results, readable[id])
+    else:
+        target = of_model(results, name)
     return target if dtype is None else _in(results, target, dtype)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -114,22 +115,23 @@ def init(
     for line in (*_table(made.columns), *made.guesses):
         say(f"  {line}")
     if sum(column.role == "input" for column in made.columns) > 1:
-        say("  to leave an input out, name the others: --input COLUMN,COLUMN")
-    for line in _rendered(made.example):
+        say("  to leave one of the inputs out, name the others: --input COLUMN --input COLUMN")
+    for line in _rendered(made.example, made.handle):
         say(f"  {line}")
     first = first_run(made.prompt_size, made.sizes["train"], made.sizes["test"])
     say(f"  a first look takes {first.duration}")
     say(f"next: {first.command(made.handle)}")
 
 
-def _rendered(example: Shown | None) -> list[str]:
-    """One example as a model will see it, a line for each message."""
+def _rendered(example: Shown | None, handle: str) -> list[str]:
+    """One example of the task `handle` as a model will see it, a line for each message."""
     if example is None:
         return []
     messages = [(message.role, message.content) for message in example.messages]
     texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*messages, ("target", example.target)])
     lines = (f"  {role}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}" for role, text in texts)
-    return [f"example {example.id}, as a model sees it (harness validate shows all of it):", *lines]
+    whole = shlex.join(["harness", "validate", handle])
+    return [f"example {example.id}, as a model sees it (in full: {whole}):", *lines]
 
 
 def _table(columns: Sequence[Column]) -> list[str]:

@@ -25,12 +25,12 @@ def ls(
       harness ls --task support_tickets --json
     """
     from harness.report.terminal import tables
-    from harness.results import live
-    from harness.results.database import ingest, queries
+    from harness.results.database import ingest, queries, running
     from harness.results.database.store import Store
 
     done = ingest.sync(results)
     with Store.open(results) as store:
+        running.mark(store, results)
         runs = queries.runs(store, task=task)
         scores = queries.metrics(store, [run.id for run in runs])
     for problem in done.problems:
@@ -38,4 +38,4 @@ def ls(
     if json:
         say_json({"runs": [tables.run_json(run, scores[run.id]) for run in runs]})
     else:
-        tables.print_runs(runs, scores, task, live.running(results))
+        tables.print_runs(runs, scores, task)

@@ -26,11 +26,12 @@ def show(
       harness show support_tickets-lora --example t0001
     """
     from harness.report.terminal import tables
-    from harness.results.database import ingest, queries
+    from harness.results.database import ingest, queries, running
     from harness.results.database.store import Store
 
     ingest.sync(results)
     with Store.open(results) as store:
+        running.mark(store, results)
         row = queries.find(store, run)
         scores = queries.metrics(store, [row.id])[row.id]
         answer = None if example is None else queries.sample(store, row, example)

@@ -15,7 +15,7 @@ from harness.workflows.options.upgrade import UpgradeOptions
 
 @takes(UpgradeOptions)
 def upgrade(options: UpgradeOptions, json: Json = False) -> None:
-    """The same recipes on both bases, the old adapter moved where it fits, and what to do.
+    """Run the same recipes on the old and the new base model, move the old adapter where it fits, and say what to do.
 
     Exit codes: 0 upgrade, 1 the new base is worse for some recipe, 2 usage, 3 a run failed, 4 inconclusive.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from harness.core.errors import ConfigError
 
 PATTERN = re.compile(r"(?!\.+$|-)[\w.-]+")
 """Letters, digits, `_`, `-` and `.`: a name cannot leave its folder, and means nothing to a shell, nor to a command as an option."""
+RESERVED = {"true", "false", "none", "self", "loop", "system", "and", "or", "not", "in", "is", "if", "else"}
+"""Names that mean something else in a template; `system` is the system message."""
 SHOWN = 60
 LONGEST = 200
 """Bytes of a name in UTF-8: a file's name has at most 255."""
@@ -33,3 +36,14 @@ def check(name: str, what: str, file: Path | str | None = None) -> str:
             remedy="use letters, digits, - _ and ., and no dash first",
         )
     return name
+
+
+def is_reserved(field: str) -> bool:
+    """Whether a field of a template cannot have this name: `from` is a word of the language."""
+    return field.lower() in RESERVED or keyword.iskeyword(field)
+
+
+def as_shown(field: str) -> str:
+    """A field's name for readers: without the underscore that keeps it apart from a reserved word."""
+    word = field.removesuffix("_")
+    return word if word != field and is_reserved(word) else field

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from harness.core import notices
 from harness.core.protocols import Chat, Prompter, Task
 from harness.core.recipes import Recipe
 from harness.core.values import Example
@@ -57,7 +60,8 @@ def seconds_per_run(
 ) -> float | None:
     """Seconds to train a recipe and to answer `asked`; None as for `seconds_per_trial`."""
     try:
-        return _seconds(recipe, spec, task, labels, asked, seed)
+        with notices.captured(Path(os.devnull)):  # what the libraries say, they say again when they are used
+            return _seconds(recipe, spec, task, labels, asked, seed)
     except Exception as error:  # whatever fails in a model or a program, a run starts without an estimate
         log.info("no rough estimate: %s: %s", type(error).__name__, error)
         return None

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from harness.evidence.task_origin import Origin
 from harness.evidence.verdict_types import Jsonable
 
 RESULTS = "results"
@@ -42,6 +43,8 @@ class Invocation(Jsonable):
     """Labeled examples in the answered split; None if unknown."""
     train: int | None = None
     """Labeled examples in the train split; None if unknown."""
+    origin: Origin | None = None
+    """The data that `harness init` made the task of; None if it is not known."""
 
     def run(self, **changes: Any) -> str:
         """`harness run` as it was typed, with other `recipes`, `seeds`, `limit`, `labels` or `settings`."""

@@ -8,7 +8,7 @@ from harness.evidence.command import Invocation
 from harness.evidence.verdict_types import Verdict
 
 NOTE = "The model is a tiny one with random weights, for tests: its scores mean nothing."
-NEXT = "run it with a real model: omit --model for the bundled one, which runs on a CPU"
+NEXT = "this uses the bundled model, which is a real one and needs no GPU; --model names another"
 
 
 def is_random(model: str) -> bool:

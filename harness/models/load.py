@@ -69,7 +69,7 @@ def load(
     except torch.OutOfMemoryError:
         raise ConfigError(
             f"model '{spec}' does not fit into the GPU's memory in {str(number).removeprefix('torch.')}",
-            remedy="base: nf4, or a smaller model; harness estimate --gpu GIB says what fits",
+            remedy="base: nf4, or a smaller model; harness estimate MODEL --gpu GIB says what fits",
         ) from None
     except (ValueError, KeyError, OSError) as error:
         if is_left_out(error):

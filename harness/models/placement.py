@@ -97,13 +97,13 @@ def too_large_for_all(spec: str, consequence: str) -> ConfigError:
     """The error for a model that all GPUs together do not hold."""
     return ConfigError(
         f"model '{spec}' does not fit into the memory of all GPUs together: {consequence}",
-        remedy="base: nf4, or a smaller model; harness estimate --gpu GIB says what fits",
+        remedy="base: nf4, or a smaller model; harness estimate MODEL --gpu GIB says what fits",
     )
 
 
 REMEDY = (
     "weights: lora; or base: nf4, which may fit one GPU; or torchrun with sharding: full for weights: full; "
-    "harness estimate --gpu GIB says what fits"
+    "harness estimate MODEL --gpu GIB says what fits"
 )
 
 

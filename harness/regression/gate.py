@@ -17,6 +17,7 @@ from harness.regression import (
     examples,
     floor,
     metric_check,
+    recipe_comparison,
 )
 from harness.regression import (
     example_flips as flips,
@@ -24,6 +25,7 @@ from harness.regression import (
 from harness.regression.examples import ExampleChanges, Shared
 from harness.regression.gate_rules import PRIMARY, RELATIVE, VALIDITY, Rules
 from harness.regression.metric_check import MetricCheck, Pairs
+from harness.regression.recipe_comparison import RecipeComparison
 from harness.results import likeness
 from harness.results.pins import Sample, Snapshot
 
@@ -68,6 +70,8 @@ class Gate:
     examples: ExampleChanges
     """Which pinned examples are not in the run, which of the run are not pinned, and which have other contents."""
     allow_missing: bool = False
+    recipes: RecipeComparison | None = None
+    """Set if the pin is of another recipe than the run."""
 
     @property
     def provisional(self) -> bool:
@@ -130,6 +134,7 @@ def judge(
             remedy="pin a run on the new data",
         )
     flaky = floor.flaky(pin, run)
+    recipes = recipe_comparison.between(pin, run)
     metrics = [m for m in rules.margins if m != pin.primary or PRIMARY not in rules.margins]
     total = len(metrics) + len(rules.benchmarks) + len(rules.forgetting)
     checks = [_metric(name, rules.margins[name], shared, run, pin, total) for name in metrics]
@@ -159,9 +164,10 @@ def judge(
         flips=flips.between(pin, run),
         changed=config_diff.between(pin, run),
         flaky=flaky,
-        notes=(*notes, *_notes(run, pin, checks, rules)),
+        notes=(*notes, *_notes(run, pin, checks, rules, recipes)),
         examples=moved,
         allow_missing=allow_missing,
+        recipes=recipes,
     )
 
 
@@ -257,7 +263,13 @@ def _must_pass(rules: Rules, run: Snapshot, pin: Snapshot, flaky: tuple[str, ...
         yield MustPass(id=id, state=state, before=before, after=after, failure=failure, flaky=id in flaky)
 
 
-def _notes(run: Snapshot, pin: Snapshot, checks: Sequence[MetricCheck], rules: Rules) -> Iterator[str]:
+def _notes(
+    run: Snapshot,
+    pin: Snapshot,
+    checks: Sequence[MetricCheck],
+    rules: Rules,
+    recipes: RecipeComparison | None,
+) -> Iterator[str]:
     if run.head.id and run.head.id == pin.head.id:
         yield "this is the pinned run itself: nothing new was judged"
     for item in likeness.answered(pin.head.versions, run.head.versions):
@@ -269,7 +281,9 @@ def _notes(run: Snapshot, pin: Snapshot, checks: Sequence[MetricCheck], rules: R
         yield f"not recorded on one side, assumed to be the same: {', '.join(unknown)}"
     if floor.same_weights(run, pin):
         yield "both use the same trained weights: training noise affects both equally"
-    for record in floor.known(pin, run):
+    if recipes is not None:
+        yield recipes.noise
+    for record in floor.known(pin, run) if recipes is None else ():
         yield f"noise floor: {100 * record.variance**0.5:.2f} points between runs ({record.runs or '?'} runs)"
     if any(check.provisional for check in checks):
         yield (

@@ -9,11 +9,13 @@ from harness.core.formatting import counted
 from harness.core.text import markdown as escape
 from harness.core.text import one_line
 from harness.evidence.verdict_text import round_up
+from harness.regression.config_diff import Difference
 from harness.regression.example_flips import Flip
 from harness.regression.gate import Gate
 from harness.regression.metric_check import MetricCheck
 
 MARKS = {"passed": "✅", "regression": "❌", "error": "⚠️", "inconclusive": "❔", "skipped": "➖"}
+NAME = "recipe.name"
 _EXAMPLES = 12
 _CHANGES = 20
 
@@ -50,6 +52,7 @@ def text(gate: Gate) -> str:
     """The gate for a terminal."""
     width = max(len(check.metric) for check in gate.checks) if gate.checks else 0
     lines = [f"{gate.verdict}: {one_line(gate.sentence)}"]
+    lines += [] if gate.recipes is None else [f"  {one_line(gate.recipes.sentence)}"]
     lines += [f"  {one_line(c.metric):<{width}}  {c.state:<12}  {one_line(describe(c))}" for c in gate.checks]
     lines += [
         f"  must pass {one_line(m.id)}: {m.state} ({_score(m.before)} → {_score(m.after)}){' · flaky' if m.flaky else ''}"
@@ -64,7 +67,7 @@ def text(gate: Gate) -> str:
     lines += [f"  losses concentrate in {one_line(c.sentence)}" for c in gate.flips.categories[:5]]
     for title, groups in (("lost", gate.flips.lost), ("gained", gate.flips.gained)):
         lines += [f"    {title} · {one_line(line)}" for line in flip_lines(groups)]
-    lines += [f"  changed · {one_line(difference.sentence)}" for difference in gate.changed[:_CHANGES]]
+    lines += [f"  changed · {one_line(difference.sentence)}" for difference in _changes(gate)]
     return "\n".join([*lines, *(f"  note: {one_line(note)}" for note in gate.notes)])
 
 
@@ -80,6 +83,8 @@ def markdown(gate: Gate) -> str:
     ]
     lost, gained = gate.flips.counts
     parts = [f"### {MARKS[gate.verdict]} {gate.verdict}: {escape(gate.sentence)}", "\n".join(rows)]
+    if gate.recipes is not None:
+        parts.insert(1, f"**{escape(gate.recipes.sentence)}**")
     if gate.errors:
         parts.append(f"**{len(gate.errors)} answers ended in an execution error** and were not judged.")
     for what, ids in gate.examples.lines():
@@ -93,9 +98,18 @@ def markdown(gate: Gate) -> str:
         for line in flip_lines(groups)
     ]
     parts.append(_folded(f"{lost} examples lost, {gained} gained", flips))
-    parts.append(_folded("What changed", [f"- {escape(d.sentence)}" for d in gate.changed[:_CHANGES]]))
+    parts.append(_folded("What changed", [f"- {escape(d.sentence)}" for d in _changes(gate)]))
     parts += [f"_{escape(note)}_" for note in gate.notes]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _changes(gate: Gate) -> list[Difference]:
+    """The differences that are shown. Of two recipes only the names: which settings one has and the other lacks says
+    nothing."""
+    changed = [
+        d for d in gate.changed if gate.recipes is None or not d.fact.startswith("recipe.") or d.fact == NAME
+    ]
+    return changed[:_CHANGES]
 
 
 def _folded(title: str, lines: list[str]) -> str:

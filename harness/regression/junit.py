@@ -19,6 +19,9 @@ _ILLEGAL = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U001
 def document(gate: Gate) -> str:
     """The XML text: one `testcase` per metric, per example that must pass, and per failed answer."""
     suite = _suite(gate.pin)
+    if gate.recipes is not None:
+        case = ET.SubElement(suite, "testcase", classname="run", name="recipes")
+        ET.SubElement(case, "system-out").text = _legal(gate.recipes.sentence)
     for check in gate.checks:
         _check(suite, check, allowed=gate.exit_code == 0)
     for item in gate.must_pass:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.core import secrets
+from harness.core.names import as_shown
 from harness.results.records.run import CellRecord
 
 LENGTH = 60
@@ -25,5 +26,7 @@ def label(record: CellRecord, sample_id: str, meta: Mapping[str, object] | None)
 def beginning(asked: Mapping[str, object] | None, length: int = LENGTH) -> str:
     """The first characters of a question on one line: its only field, or all of them with their names."""
     fields = asked or {}
-    texts = [f"{value}" if len(fields) == 1 else f"{name}: {value}" for name, value in fields.items()]
+    texts = [
+        f"{value}" if len(fields) == 1 else f"{as_shown(name)}: {value}" for name, value in fields.items()
+    ]
     return secrets.beginning(" ".join(" ".join(texts).split()), length)

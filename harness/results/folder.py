@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.core import guarded
-from harness.core.errors import ConfigError, nearest
+from harness.core.errors import ConfigError
 from harness.core.files import append_line, draft, json_line, write_json
 from harness.core.protocols import StepRecord
 from harness.core.secrets import masked
-from harness.results import lines
+from harness.results import lines, run_names
 from harness.results.missing import is_final
 from harness.results.records.run import CellRecord, RunRecord
 from harness.results.records.sample import SampleRecord
@@ -30,8 +30,6 @@ LIVE = "live"
 """A folder for this machine only: it is not uploaded."""
 LONGEST_NAME = 200
 """Characters of a task's name in the name of a file."""
-SHOWN_RUNS = 6
-"""How many runs the error about an ambiguous name lists."""
 
 
 class RunFolder:
@@ -225,7 +223,7 @@ class ResultsFolder:
         return sorted(path for path in self.runs.iterdir() if path.is_dir() and path.name[0] != ".")
 
     def find_run(self, name: str) -> RunFolder:
-        """The run of that id, or the only one whose id starts with it.
+        """The run of that id, or the one whose id starts with it; of several, the only one on test.
 
         Raises:
             ConfigError: none (names the nearest), several, or one with a link out of its folder.
@@ -233,28 +231,20 @@ class ResultsFolder:
         names = [path.name for path in self.run_folders()]
         matching = [one for one in names if one == name] or [one for one in names if one.startswith(name)]
         if not matching:
-            raise ConfigError(f"no run '{name}' in {self.path}", remedy=nearest_run(name, names))
-        if len(matching) > 1:
-            more = f" and {len(matching) - SHOWN_RUNS} more" if len(matching) > SHOWN_RUNS else ""
-            raise ConfigError(
-                f"'{name}' matches {len(matching)} runs", remedy=f"{', '.join(matching[:SHOWN_RUNS])}{more}"
-            )
-        run = self.run(matching[0])
+            raise ConfigError(f"no run '{name}' in {self.path}", remedy=run_names.suggestion(name, names))
+        run = self.run(matching[0] if len(matching) == 1 else run_names.unique(name, self._splits(matching)))
         guarded.run_folder(run.path)
         return run
+
+    def _splits(self, ids: Sequence[str]) -> dict[str, str]:
+        """Id → split; "unreadable" for a folder without a record."""
+        heads = {id: self.run(id).head() for id in ids}
+        return {id: "unreadable" if head is None else head.split for id, head in heads.items()}
 
 
 def _file_name(task: str, mark: str) -> str:
     """The name of a file about a task, whose name a stranger's record may have made up: it stays in its folder."""
     return re.sub(r"[^\w.-]", "_", f"{task[:LONGEST_NAME]}-{mark[:8]}") + ".json"
-
-
-def nearest_run(name: str, known: Sequence[str]) -> str:
-    """What to type instead of an id that no run has: ids that hold the name, such as a recipe's, or the nearest."""
-    inside = [one for one in known if name in one][:SHOWN_RUNS]
-    if inside:
-        return f"runs with it in their id: {', '.join(inside)}"
-    return nearest(name, known) if 0 < len(known) <= 30 else "list them with: harness ls"
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
 from harness.runner.model_pool import fingerprint, forget_servers, is_server, leaves_base, served
 from harness.runner.suitable import LeftOut, misfit, nothing_fits, of_model
+from harness.tasks import origin
 from harness.tasks.sampling import sample
 
 LONGEST_ID = 230
@@ -276,6 +277,7 @@ def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> I
         askable=of_model(model, recipes.load("zero_shot")) is None,
         examples=len(task.splits["test"]),
         train=_most(task),
+        origin=origin.read(task.folder),
     )
 
 

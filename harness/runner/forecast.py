@@ -1,13 +1,12 @@
-"""How long an experiment will take on this machine, announced before it begins."""
+"""How long an experiment will take on this machine, guessed before it begins. `time_left.py` corrects the guess by what
+is measured."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core import notices
 from harness.estimate import flops_estimate
 from harness.models.source import is_tiny
 from harness.results.folder import ResultsFolder
@@ -15,31 +14,60 @@ from harness.runner.asked import complete
 from harness.runner.cells import Cell
 from harness.runner.model_pool import is_server
 
-NAMED_SHARE = 0.05
-"""A recipe that takes a smaller share of the total is not named."""
+FASTER, SLOWER = 0.75, 2.0
+"""A guess's shortest and longest, as multiples: five runs of the bundled model on two cores took 0.86 to 1.64 times
+their guess (docs/newcomer.md), under a load that changed meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """How long one cell is expected to take before anything like it has been measured."""
+
+    recipe: str
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Seconds of each recipe that is left to run, and the recipes whose time is not known."""
+    """A guess for each cell that is left to run, by the cell's key, and the recipes whose time is not known."""
 
-    seconds: dict[str, float]
+    guesses: Mapping[str, Guess]
     unknown: tuple[str, ...] = ()
 
     @property
+    def by_recipe(self) -> dict[str, float]:
+        """Seconds of each recipe, in the order in which they run."""
+        seconds: dict[str, float] = {}
+        for guess in self.guesses.values():
+            seconds[guess.recipe] = seconds.get(guess.recipe, 0.0) + guess.seconds
+        return seconds
+
+    @property
     def total(self) -> float:
-        return sum(self.seconds.values())
+        return sum(guess.seconds for guess in self.guesses.values())
 
     @property
     def sentence(self) -> str:
-        """One line; empty if nothing is known."""
-        if not self.seconds:
+        """One line with every recipe; empty if nothing is known."""
+        if not self.guesses:
             return ""
-        long = [(name, each) for name, each in self.seconds.items() if each >= NAMED_SHARE * self.total]
-        parts = ", ".join(f"{name} {duration(each)}" for name, each in long) if len(self.seconds) > 1 else ""
+        recipes = self.by_recipe
+        parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in recipes.items())
+        share = f" ({parts})" if len(recipes) > 1 else ""
         unknown = f"; not counted: {', '.join(self.unknown)}" if self.unknown else ""
-        share = f" ({parts})" if parts else ""
-        return f"this will take roughly {duration(self.total)} on this machine at its present load{share}{unknown}"
+        return (
+            f"a guess before anything is measured: {between(FASTER * self.total, SLOWER * self.total)} on this machine "
+            f"at its present load{share}{unknown}"
+        )
+
+
+def between(least: float, most: float) -> str:
+    """A range of durations, with the unit once where both have the same: 9 to 24 min, 50 s to 3 min."""
+    low, high = duration(least), duration(most)
+    if low == high:
+        return low
+    number, _, unit = low.partition(" ")
+    return f"{number if high.endswith(f' {unit}') else low} to {high}"
 
 
 def duration(seconds: float) -> str:
@@ -56,26 +84,23 @@ def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False) -> Fo
         results: the results folder; cells that are complete there take no time.
         fresh: whether complete cells are run again.
     """
-    seconds: dict[str, float] = {}
+    guesses: dict[str, Guess] = {}
     unknown: list[str] = []
     for cell in cells:
         if cell.fault or is_tiny(cell.model) or is_server(cell.model):
             continue
         if not fresh and complete(cell, ResultsFolder(results).run(cell.id)) is not None:
             continue
-        with notices.captured(
-            Path(os.devnull)
-        ):  # The run logs the libraries' messages again, in its own folder.
-            expected = flops_estimate.seconds_per_run(
-                cell.recipe,
-                cell.model,
-                cell.task,
-                labels=getattr(cell.recipe.data, "limit", None),
-                asked=cell.examples,
-                seed=cell.seed,
-            )
+        expected = flops_estimate.seconds_per_run(
+            cell.recipe,
+            cell.model,
+            cell.task,
+            labels=getattr(cell.recipe.data, "limit", None),
+            asked=cell.examples,
+            seed=cell.seed,
+        )
         if expected is None:
             unknown.append(cell.recipe.name)
         else:
-            seconds[cell.recipe.name] = seconds.get(cell.recipe.name, 0.0) + expected
-    return Forecast(seconds=seconds, unknown=tuple(dict.fromkeys(unknown)))
+            guesses[cell.key] = Guess(recipe=cell.recipe.name, seconds=expected)
+    return Forecast(guesses=guesses, unknown=tuple(dict.fromkeys(unknown)))

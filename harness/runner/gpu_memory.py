@@ -40,10 +40,10 @@ def too_large(model: str, recipe: Recipe) -> tuple[str, str] | None:
 def _smaller(recipe: Recipe, dtype: str) -> str:
     """How the same model takes less memory."""
     if recipe.base.quantized:
-        return "a smaller model; harness estimate --gpu GIB says what fits"
+        return "a smaller model; harness estimate MODEL --gpu GIB says what fits"
     half = "--set base.dtype=float16, which answers and is not trained; " if dtype == "float32" else ""
     half = "" if recipe.weights else half
-    return f"{half}base: nf4, or a smaller model; harness estimate --gpu GIB says what fits"
+    return f"{half}base: nf4, or a smaller model; harness estimate MODEL --gpu GIB says what fits"
 
 
 def _gib(count: float) -> str:

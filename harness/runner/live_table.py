@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from harness.runner.cells import Cell
+    from harness.runner.forecast import Forecast
 
 BAR = 30
 """Characters of the bar over all cells."""
@@ -106,9 +107,11 @@ class LiveProgress(Progress):
         rest = "" if seconds is None else f" · {left(seconds)}"
         return f"{'━' * full}{'─' * (BAR - full)} {share:.0%}{rest}"
 
-    def forecast(self, expected: Callable[[], str]) -> None:
-        if line := expected():
-            self._live.console.print(line, markup=False, highlight=False)
+    def forecast(self, expected: Callable[[], Forecast]) -> None:
+        guess = expected()
+        self._time_left.expect({key: one.seconds for key, one in guess.guesses.items()})
+        if guess.sentence:
+            self._live.console.print(guess.sentence, markup=False, highlight=False)
 
     def so_far(self, verdict: str) -> None:
         self._live.console.print(verdict, markup=False, highlight=False)

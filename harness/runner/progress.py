@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Self
 from harness.core import terminal
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
+from harness.runner.states import in_words
+from harness.runner.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from harness.runner.cells import Cell
+    from harness.runner.forecast import Forecast
 
 
 class Progress:
@@ -27,8 +30,8 @@ class Progress:
     ) -> None:
         return None
 
-    def forecast(self, expected: Callable[[], str]) -> None:
-        """Say how long all of it will take; `expected` is computed only if it is shown."""
+    def forecast(self, expected: Callable[[], Forecast]) -> None:
+        """Say how long all of it may take; `expected` is computed only if it is shown."""
 
     def so_far(self, verdict: str) -> None:
         """Say the verdict over what has ended, while other cells go on."""
@@ -94,7 +97,7 @@ class Several(Progress):
     ) -> None:
         self._entered.__exit__(kind, error, trace)
 
-    def forecast(self, expected: Callable[[], str]) -> None:
+    def forecast(self, expected: Callable[[], Forecast]) -> None:
         for member in self._members:
             member.forecast(expected)
 
@@ -134,7 +137,12 @@ class PlainProgress(Progress):
         self._every, self._last = every, 0.0
         self._counts: dict[str, tuple[int, int]] = {}
         """Answers that exist and that there will be, by cell: several cells may be answering at once."""
-        self._best: float | None = None
+        self._time_left = TimeLeft()
+
+    def _rest(self) -> str:
+        """The time left for all cells, as a part of a line; empty where no guess was made or nothing is left."""
+        seconds = self._time_left.seconds if self._time_left.guessed else None
+        return f" · {left(seconds)} for all runs" if seconds else ""
 
     def _say(self, cell: Cell, text: str) -> None:
         self._last = time.monotonic()
@@ -143,9 +151,11 @@ class PlainProgress(Progress):
     def _due(self) -> bool:
         return time.monotonic() - self._last >= self._every
 
-    def forecast(self, expected: Callable[[], str]) -> None:
-        if line := expected():
-            terminal.say(line, error=True)
+    def forecast(self, expected: Callable[[], Forecast]) -> None:
+        guess = expected()
+        self._time_left.expect({key: one.seconds for key, one in guess.guesses.items()})
+        if guess.sentence:
+            terminal.say(guess.sentence, error=True)
 
     def so_far(self, verdict: str) -> None:
         terminal.say(verdict, error=True)
@@ -153,28 +163,37 @@ class PlainProgress(Progress):
     def plan(self, cells: Sequence[Cell]) -> None:
         count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
         terminal.say(f"{count}; finished ones are not repeated", error=True)
+        self._time_left.plan(cells)
 
     def state(self, cell: Cell, state: str) -> None:
-        self._say(cell, state)
+        self._time_left.state(cell, state)
+        if state != "waiting":  # between two rounds of a comparison there is nothing to say of each cell
+            self._say(cell, in_words(state))
 
     def step(self, cell: Cell, step: StepRecord) -> None:
+        self._time_left.step(cell, step)
         if step.dev_loss is not None or step.dev_score is not None or self._due():
             dev = "" if step.dev_loss is None else f" · dev loss {step.dev_loss:.3f}"
             dev += "" if step.dev_score is None else f" · dev score {step.dev_score:.3f}"
             dev += "" if step.dev_part is None else f" of {step.dev_part}"
-            self._say(cell, f"epoch {step.epoch:.2f} step {step.step} loss {step.loss:.3f}{dev}")
+            self._say(
+                cell, f"epoch {step.epoch:.2f} step {step.step} loss {step.loss:.3f}{dev}{self._rest()}"
+            )
 
     def answering(self, cell: Cell, *, done: int, total: int) -> None:
         self._counts[cell.key] = (done, total)
+        self._time_left.answering(cell, done=done, total=total)
         self._say(cell, f"answering {total} examples" + (f", {done} already answered" if done else ""))
 
     def answered(self, cell: Cell) -> None:
         before, total = self._counts[cell.key]
         done = before + 1
         self._counts[cell.key] = (done, total)
+        self._time_left.answered(cell)
         if self._due():
-            self._say(cell, f"answered {done}/{total}")
+            self._say(cell, f"answered {done}/{total}{self._rest()}")
 
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
         seconds = f" · {record.seconds:.0f} s" if fresh else " · already done"
-        self._say(cell, outcome(record) + seconds)
+        self._time_left.finished(cell)
+        self._say(cell, outcome(record) + seconds + (self._rest() if fresh else ""))

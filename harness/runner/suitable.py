@@ -82,7 +82,9 @@ def _of_language(task: Task) -> Misfit | None:
     if language.refused:
         count = f"{len(language.unwritable):,} of {language.targets:,} targets"
         reason = f"{count} cannot be written under the schema's grammar ({language.examples})"
-        return Misfit(reason=reason, remedy="make schema and targets agree: harness validate shows where")
+        return Misfit(
+            reason=reason, remedy="make schema and targets agree: harness validate TASK shows where"
+        )
     return None
 
 

@@ -254,7 +254,7 @@ def _sizes(task: Task) -> Iterable[Problem]:
     n = len(task.splits["test"])
     if n < FEW_TESTS:
         half = 100 * 1.96 * (0.25 / n) ** 0.5
-        message = f"{counted(n, 'test row')}: a rate near 50 % is known to ±{half:.0f} points only"
+        message = f"{counted(n, 'test row')}: a rate near 50 % is known only to within ±{half:.0f} points"
         yield problem("warning", "size", message, ())
     for split in ("train", "dev"):
         if not task.splits.get(split):

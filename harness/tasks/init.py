@@ -21,6 +21,7 @@ from harness.tasks import (
     instructions,
     intake,
     options,
+    origin,
     recognized,
     row_length,
     sources,
@@ -78,10 +79,14 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
     if folder.exists() and not wish.force:
-        raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
+        remedy = "choose another name with --name, or overwrite it with --force"
+        raise ConfigError("this folder exists", file=folder, remedy=remedy)
     with working(f"reading {in_addresses(data)}") as activity, sources.without_collection():
-        draft = _written(_content(data, name, wish, activity), folder, activity)
+        content = _content(data, name, wish, activity)
+        draft = _written(content, folder, activity)
         try:
+            origin.write(draft.folder, data, wish, content.supply)
+            del content
             example, size = _checked(draft)
             draft.folder.chmod(0o755)
             _move(draft.folder, folder)
@@ -111,6 +116,7 @@ class _Content:
     documents: Sequence[Document]
     corpus: Path | None
     places: Places
+    supply: origin.Supply
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,9 @@ def _content(data: str, name: str, wish: Wish, activity: Activity) -> _Content:
     answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
     notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
     notes += [*unseen, *_notes(whole, parts, answer, places)]
-    return _Content(name, answer, parts, tuple(notes), assignment, taken.documents, taken.corpus, places)
+    supply = origin.supply(whole, parts, share=None if "test" in pools else SHARES["test"])
+    corpus = (taken.documents, taken.corpus)
+    return _Content(name, answer, parts, tuple(notes), assignment, *corpus, places, supply)
 
 
 def _instructions(
@@ -278,6 +286,7 @@ def _move(draft: Path, folder: Path) -> None:
     if not folder.exists():
         draft.rename(folder)
         return
+    (folder / origin.FILE).unlink(missing_ok=True)  # of earlier data, of which the draft may keep nothing
     for made in draft.iterdir():
         made.replace(folder / made.name)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Iterable, Sequence
+
+from harness.core.names import is_reserved
 
 # fmt: off
 TARGETS = (
@@ -28,8 +29,6 @@ COUNTERS = {
 FRAME_INDEXES = {("index",), ("level", "0"), ("row", "index")}
 """Words of names under which data frames write their index, besides those without a name of their own."""
 PREDICTIONS = ("pred", "preds", "predicted", "prediction", "predictions")
-RESERVED = {"true", "false", "none", "self", "loop", "system", "and", "or", "not", "in", "is", "if", "else"}
-"""Names that mean something else in a template; `system` is the system message."""
 # fmt: on
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+|[A-Z]")
 
@@ -101,7 +100,7 @@ def fields(columns: Iterable[str]) -> dict[str, str]:
         field = re.sub(r"\W", "_", column.strip()) or "column"
         if not field.isidentifier():
             field = f"column_{field}"
-        if field.lower() in RESERVED or keyword.iskeyword(field):
+        if is_reserved(field):
             field = f"{field}_"
         unique, count = field, 2
         while unique in named:

@@ -182,7 +182,7 @@ def run_probes(
         next_step=following.command,
         evidence=following.evidence,
         notes=(
-            *_needed(triage),
+            *_needed(triage, len(task.splits["dev"])),
             *_lacking(triage, lacking),
             *(recipe.sentence for recipe in refused),
             *((random_model.NOTE,) if random_model.is_random(model) else ()),
@@ -199,10 +199,12 @@ def _probes_of(asked: Sequence[str]) -> list[str]:
     return [probe_of[name] for name in asked]
 
 
-def _needed(triage: Triage) -> tuple[str, ...]:
-    """What would make a triage over too few examples reliable."""
+def _needed(triage: Triage, there: int) -> tuple[str, ...]:
+    """What would make a triage over too few of the `there` examples reliable."""
     if triage.n >= FEW:
         return ()
+    if there >= FEW:
+        return (f"To rely on it, ask more of the {there:,} examples: --limit {FEW} or more, or no --limit.",)
     more = FEW - triage.n
     return (
         f"To rely on it, add {formatting.counted(more, 'labeled example')} to dev, or {2 * more} to train, of which half "

@@ -27,7 +27,8 @@ def from_options(options: EstimateOptions) -> JsonObject:
     if options.dtype not in BYTES:
         raise ConfigError(f"unknown dtype '{options.dtype}'", remedy=nearest(options.dtype, BYTES))
     if (options.model is None) == (options.parameters is None):
-        raise ConfigError("name a model or --parameters, not both", remedy="e.g. --parameters 13B")
+        what = "a model is needed" if options.model is None else "a model and --parameters exclude each other"
+        raise ConfigError(what, remedy="e.g. harness estimate smollm2-135m-instruct, or harness estimate 13B")
     parameters = options.parameters
     if parameters is None and requirements.is_count(str(options.model)):
         parameters = str(options.model)

@@ -62,7 +62,7 @@ class FirstRun:
     def duration(self) -> str:
         """A sentence on how long it takes."""
         about = "a few minutes" if self.minutes < 4 else f"about {self.minutes:.0f} minutes"
-        return f"{about} on two quiet CPU cores with the bundled model"
+        return f"{about} on two idle CPU cores with the bundled model"
 
 
 def first_run(size: PromptSize, train: int, test: int) -> FirstRun:

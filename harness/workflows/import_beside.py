@@ -107,7 +107,7 @@ def run(
         now(f"{log.system}: matching the test examples of {task.name}")
         rows, pairing = _rows(task, questions, log)
         if not pairing.paired:
-            remedy = "name the task that the log is of, or make one of its data: harness init"
+            remedy = "name the task that the log is of, or make one of its data: harness init FILE"
             raise ConfigError(pairing.sentence, file=log.origin.file, remedy=remedy)
         pairs.append(pairing)
         records += [_finish(results, task, log, repeat, own) for repeat, own in sorted(rows.items())]

@@ -211,7 +211,7 @@ def run(
         live.clear_skip(results, cell.id)
     warnings = (*planned.notes, *_warnings((cell.task for cell in cells), results))
     if executor is None or executor.in_process:
-        progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
+        progress.forecast(lambda: forecast(cells, results, fresh=fresh))
     constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it too.
     ran = run_all.run(
         experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh

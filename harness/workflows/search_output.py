@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.formatting import counted
 from harness.core.options import path, repeated
 from harness.core.terminal import say, say_json
 from harness.report import files
@@ -128,7 +129,9 @@ def show(done: SearchSummary, *, as_json: bool) -> None:
     best, final, trials, time = done.result.best, done.final, done.result.rows, done.result.time()
     states = Counter(row.state for row in trials)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    say(f"study {done.result.study}: {len(trials)} trials ({counts}), {time['steps']} training steps")
+    say(
+        f"study {done.result.study}: {counted(len(trials), 'trial')} ({counts}), {counted(round(time['steps']), 'training step')}"
+    )
     say(f"best: trial {best.number}, {best.value:.4g} on dev → {done.recipe_file}")
     for name, value in best.values.items():
         say(f"  {name}: {value}")
@@ -137,5 +140,5 @@ def show(done: SearchSummary, *, as_json: bool) -> None:
         for score in final.test:
             say(f"test: {score.recipe} {score.mean:.3f} ({score.low:.3f} to {score.high:.3f})")
         if final.winners_curse:
-            say(f"winner's curse: {final.winners_curse}")
+            say(f"dev against test: {final.winners_curse}")
         say(f"report: {final.report}")

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.errors import RunError
+from harness.core.activity import silenced, working
+from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build
 from harness.core.recipes import Recipe
+from harness.core.secrets import hidden
 from harness.methods.transferred import Moved
 from harness.regression import floor
 from harness.regression.upgrade import Cells, Replay, exit_code, replay
@@ -66,7 +68,7 @@ def from_options(options: UpgradeOptions) -> Upgrade:
     )
     old = Side(model=options.from_, base=options.from_base)
     new = Side(model=options.to or options.from_, base=options.to_base)
-    with choose(quiet=options.quiet) as progress:
+    with silenced(options.quiet), choose(quiet=options.quiet) as progress:
         replays = upgrade(experiment, old, new, options.results_path, progress)
     return Upgrade(
         replays=replays, exit_code=exit_code(replays, allow_inconclusive=options.allow_inconclusive)
@@ -79,9 +81,10 @@ def upgrade(
     """Replay every recipe of `experiment` (one task, one seed) on both sides.
 
     Raises:
-        ConfigError: an unknown task or model.
+        ConfigError: an unknown task or model, or a recipe that cannot be run on one of the sides; nothing has run then.
         RunError: a run failed for a reason other than a trained part that does not fit.
     """
+    _check(experiment, old, new)
     replays = []
     for recipe in experiment.recipes:
         before, bare_before = _trained(experiment, recipe, old, results, progress)
@@ -104,6 +107,35 @@ def upgrade(
     return tuple(replays)
 
 
+def _check(experiment: Experiment, old: Side, new: Side) -> None:
+    """Check both sides before anything is computed on one of them.
+
+    Raises:
+        ConfigError: see `upgrade`.
+    """
+    if old.model == new.model and all(old.recipe(one) == new.recipe(one) for one in experiment.recipes):
+        raise ConfigError(
+            "both sides are the same", remedy="name the new model with --to, or --to-base int8 or nf4"
+        )
+    for option, side in (("--from", old), ("--to", new)):
+        for recipe in experiment.recipes:
+            chosen = side.recipe(recipe)
+            with working(f"checking whether {recipe.name} can be run on {hidden(side.model)}"):
+                cells = [
+                    cell
+                    for one in _with_untuned(chosen, recipe.name)
+                    for cell in _cells(experiment, one, side)
+                ]
+            for fault in filter(None, (cell.fault for cell in cells)):
+                raise ConfigError(f"{recipe.name} cannot be run on the model of {option}: {fault}")
+
+
+def _with_untuned(chosen: Recipe, name: str) -> list[Recipe]:
+    """The recipe of one side, and the same without training if it trains."""
+    untuned = dataclasses.replace(chosen, name=f"{name}_untuned", weights=())
+    return [chosen, untuned] if chosen.weights else [chosen]
+
+
 def _stale(cells: Cells) -> list[str]:
     """Which runs were made by other libraries than today's, wholly or in part."""
     sides = [side for side in vars(cells).values() if isinstance(side, Snapshot)]
@@ -116,13 +148,11 @@ def _trained(
     experiment: Experiment, recipe: Recipe, side: Side, results: Path, progress: Progress
 ) -> tuple[Snapshot, Snapshot | None]:
     """The recipe on one side, and the same without training (None if it trains nothing)."""
-    chosen = side.recipe(recipe)
-    (run_,) = _run(_cells(experiment, chosen, side), results, progress)
-    if not recipe.weights:
-        return run_, None
-    bare = dataclasses.replace(chosen, name=f"{recipe.name}_untuned", weights=())
-    (untuned,) = _run(_cells(experiment, bare, side), results, progress)
-    return run_, untuned
+    runs = [
+        _run(_cells(experiment, one, side), results, progress)[0]
+        for one in _with_untuned(side.recipe(recipe), recipe.name)
+    ]
+    return runs[0], runs[1] if len(runs) > 1 else None
 
 
 def _moved(

@@ -124,6 +124,34 @@ def test_sql_prints_a_line_per_value_where_columns_do_not_fit(harness: Command) 
     assert lines[1].split() == ["id", "handbook_qa-bm25_rag-smollm2-135m-instruct-s0-d417d60d"]
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("0.10::DECIMAL(5, 2)", 0.1),
+        ("-1234567.125::DECIMAL(18, 3)", -1234567.125),
+        ("12345678901234567890.123456789::DECIMAL(38, 9)", "12345678901234567890.123456789"),
+        ("0.12345678901234567890::DECIMAL(38, 20)", "0.12345678901234567890"),
+        ("12345678901234567890123::HUGEINT", 12345678901234567890123),
+        ("avg(0.1::DECIMAL(5, 2))", 0.1),
+        ("[0.1::DECIMAL(38, 20), 0.12345678901234567890]", [0.1, "0.12345678901234567890"]),
+        ("'NaN'::DOUBLE", None),
+    ],
+)
+def test_json_and_csv_keep_every_digit_of_a_decimal(harness: Command, value: str, shown: object) -> None:
+    _, out, _ = harness("sql", f"SELECT {value} AS x", "--json")
+    (row,) = json.loads(out)["rows"]
+    assert row == {"x": shown}
+    assert type(row["x"]) is type(shown)
+    _, out, _ = harness("sql", f"SELECT {value} AS x", "--csv")
+    (cell,) = csv.DictReader(io.StringIO(out))
+    assert cell["x"] == ("" if shown is None else str(shown))
+
+
+def test_a_table_shows_a_large_number_without_an_exponent(harness: Command) -> None:
+    _, out, _ = harness("sql", "SELECT 12345678.9::DOUBLE AS a, 0.123456::DOUBLE AS b, 1e20::DOUBLE AS c")
+    assert out.splitlines()[1].split() == ["12345679", "0.1235", "1e+20"]
+
+
 @pytest.mark.parametrize("query", ["", ";", "/* nothing */"])
 def test_sql_without_a_statement_is_refused(harness: Command, query: str) -> None:
     code, _, err = harness("sql", query)

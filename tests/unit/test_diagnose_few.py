@@ -68,6 +68,17 @@ def test_the_terminal_says_what_was_asked_and_what_is_needed(
     assert "too few" not in text
 
 
+def test_examples_that_a_limit_leaves_out_need_no_labels(
+    tiny_task: Path, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelPool, "server", lambda self, spec: FakeEngine("blue"))
+    _rows(tiny_task / "dev.jsonl", 40)
+    _, printed, _ = harness("diagnose", str(tiny_task), "--model", "fake", "-q", "--limit", "10")
+    text = " ".join(printed.split())
+    assert "To rely on it, ask more of the 40 examples: --limit 30 or more, or no --limit." in text
+    assert "labeled example" not in text
+
+
 def test_nothing_lost_on_a_few_examples_is_not_certain() -> None:
     right = Probe(scores=(1.0,) * 6, failures=(None,) * 6)
     few = diagnose({"closed_book": right}, targets=["a"] * 6, train_targets=[], groups=[None] * 6)

@@ -12,7 +12,7 @@ import pytest
 from harness.estimate import flops_estimate
 from harness.runner import forecast as forecasting
 from harness.runner.cells import Cell, plan
-from harness.runner.forecast import Forecast, duration, forecast
+from harness.runner.forecast import Forecast, Guess, between, duration, forecast
 from harness.runner.progress import PlainProgress, Progress, Several
 from harness.runner.runner import run as run_cells
 from harness.workflows import run as workflow
@@ -44,48 +44,76 @@ def test_the_time_of_each_recipe_follows_labels_and_examples(
         return forecast(cells(tiny_task, *recipes, labels=labels, limit=limit), tmp_path / "results")
 
     both = of("zero_shot", "lora")
-    assert set(both.seconds) == {"zero_shot", "lora"}
-    assert both.seconds["lora"] > both.seconds["zero_shot"] > of("zero_shot", limit=2).seconds["zero_shot"]
+    assert set(both.by_recipe) == {"zero_shot", "lora"}
+    assert both.by_recipe["lora"] > both.by_recipe["zero_shot"] > of("zero_shot", limit=2).total
     assert of("lora", labels=(4,)).total < of("lora").total
     assert of("lora", labels=(4, 8)).total > of("lora", labels=(8,)).total
-    assert set(of("bm25_rag", "dense_rag").seconds) == {"bm25_rag", "dense_rag"}, "no model is loaded for it"
+    assert set(of("bm25_rag", "dense_rag").by_recipe) == {"bm25_rag", "dense_rag"}, (
+        "no model is loaded for it"
+    )
     assert of("lora_dpo", "zero_shot").unknown == ("lora_dpo",)
 
 
 def test_what_is_complete_takes_no_time(slow: None, tiny_task: Path, tmp_path: Path) -> None:
     results, asked = tmp_path / "results", cells(tiny_task, "zero_shot", "few_shot", limit=2)
     run_cells(asked[:1], results, progress=Progress())
-    assert set(forecast(asked, results).seconds) == {"few_shot"}
-    assert set(forecast(asked, results, fresh=True).seconds) == {"zero_shot", "few_shot"}
+    assert set(forecast(asked, results).by_recipe) == {"few_shot"}
+    assert set(forecast(asked, results, fresh=True).by_recipe) == {"zero_shot", "few_shot"}
     more = cells(tiny_task, "zero_shot")
-    assert set(forecast(more, results).seconds) == {"zero_shot"}, "more examples are left to ask"
+    assert set(forecast(more, results).by_recipe) == {"zero_shot"}, "more examples are left to ask"
 
 
 def test_a_random_model_and_a_server_are_not_reckoned(tiny_task: Path, tmp_path: Path) -> None:
     assert forecast(cells(tiny_task, "zero_shot", "lora"), tmp_path).sentence == ""
 
 
-def test_it_is_said_in_one_line() -> None:
-    known = Forecast(seconds={"zero_shot": 5.0, "lora": 300.0, "full": 600.0}, unknown=("lora_dpo",))
+def guessed(*guesses: tuple[str, float], unknown: tuple[str, ...] = ()) -> Forecast:
+    """A forecast with one cell of each recipe, whose key is the recipe's name."""
+    return Forecast(guesses={name: Guess(recipe=name, seconds=s) for name, s in guesses}, unknown=unknown)
+
+
+def test_it_is_said_in_one_line_as_a_range_with_every_recipe() -> None:
+    known = guessed(("zero_shot", 5.0), ("lora", 300.0), ("full", 600.0), unknown=("lora_dpo",))
     assert known.sentence == (
-        "this will take roughly 15 min on this machine at its present load (lora 5 min, full 10 min); "
-        "not counted: lora_dpo"
+        "a guess before anything is measured: 11 to 30 min on this machine at its present load "
+        "(zero_shot 5 s, lora 5 min, full 10 min); not counted: lora_dpo"
     )
     assert [duration(seconds) for seconds in (0.2, 40, 720, 12600)] == ["1 s", "40 s", "12 min", "3.5 h"]
-    assert Forecast(seconds={}).sentence == ""
+    assert guessed().sentence == ""
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "shown"),
+    [
+        (660, 1800, "11 to 30 min"),
+        (45, 120, "45 s to 2 min"),
+        (0.1, 0.2, "1 s"),
+        (5400, 14400, "90 min to 4.0 h"),
+    ],
+)
+def test_a_range_names_its_unit_once_where_it_can(least: float, most: float, shown: str) -> None:
+    assert between(least, most) == shown
+
+
+def test_seeds_of_a_recipe_are_counted_together() -> None:
+    seeds = {f"lora-{seed}": Guess(recipe="lora", seconds=60.0) for seed in range(3)}
+    known = Forecast(guesses={"zero": Guess(recipe="zero_shot", seconds=20.0), **seeds})
+    assert known.by_recipe == {"zero_shot": 20.0, "lora": 180.0}
 
 
 def test_it_is_worked_out_only_where_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[int] = []
 
-    def expected() -> str:
+    def expected() -> Forecast:
         asked.append(1)
-        return "roughly 15 min"
+        return guessed(("lora", 600.0))
 
     Progress().forecast(expected)
     assert not asked
     Several([Progress(), PlainProgress()]).forecast(expected)
-    assert capsys.readouterr().err == "roughly 15 min\n"
+    assert capsys.readouterr().err.startswith(
+        "a guess before anything is measured: 8 to 20 min on this machine"
+    )
 
 
 def _talking(lengths: Any) -> Any:
@@ -112,7 +140,7 @@ def test_a_run_says_it_first(
     monkeypatch.setattr(forecasting.flops_estimate, "_lengths", _talking(flops_estimate._lengths))
     workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
     first, *rest = capsys.readouterr().err.splitlines()
-    assert first.startswith("this will take roughly "), "no library speaks before it"
+    assert first.startswith("a guess before anything is measured: "), "no library speaks before it"
     assert "a library's notice" not in rest
     workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
-    assert "this will take" not in capsys.readouterr().err, "nothing is left to run"
+    assert "a guess" not in capsys.readouterr().err, "nothing is left to run"

@@ -60,7 +60,7 @@ def test_validate_shows_an_example_and_the_sizes(harness: Any, tiny_task: Path) 
     assert "thing test 0" in out
     assert "lengths in characters" in out
     assert "Always saying 'blue' scores 25.0% on test." in out
-    assert "8 test rows: a rate near 50 % is known to ±35 points only" in out
+    assert "8 test rows: a rate near 50 % is known only to within ±35 points" in out
     assert out.rstrip().endswith("usable")
 
 

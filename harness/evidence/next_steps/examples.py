@@ -65,7 +65,8 @@ def _other_groups(situation: Situation) -> NextStep:
     if there is not None and there > asked:
         return NextStep(situation.invocation.run(limit=None), (f"{reason}; this runs all {there:,}",))
     return NextStep(
-        situation.invocation.run(), (f"{reason}: add them first; the command runs only the new ones",)
+        situation.invocation.run(),
+        (f"{reason}: {_added(situation, there or asked, None, 'add them first')}",),
     )
 
 
@@ -114,7 +115,7 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     supposes = () if more is None else (SUPPOSED,)
     if there is None or there <= asked:
         labels = "label them first" if more is None else "label that many first"
-        reason = f"{reason}: {labels}; the command runs only the new ones"
+        reason = f"{reason}: {_added(situation, there or asked, more, labels)}"
         return NextStep(situation.invocation.run(limit=None), (reason, *supposes))
     if more is None or asked + more >= NEARLY_ALL * there:
         reason = f"{reason}; the task has {there:,}: this runs all"
@@ -122,6 +123,15 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     total = asked + more
     reason = f"{reason}: {total:,} with the {asked:,} answered so far"
     return NextStep(situation.invocation.run(limit=total), (reason, *supposes))
+
+
+def _added(situation: Situation, there: int, more: int | None, otherwise: str) -> str:
+    """What to do before a command has more test examples to ask: `harness init` splits the data anew; where the task is
+    not of its making, `otherwise`."""
+    origin = situation.invocation.origin
+    if origin is not None and (again := origin.more(there, more)):
+        return f"{again}; after that, the command runs on the new rows"
+    return f"{otherwise}; the command runs only the new ones"
 
 
 def _learnable(situation: Situation) -> list[str]:

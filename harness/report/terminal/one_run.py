@@ -47,7 +47,7 @@ def print_run(run: RunRow, scores: Mapping[str, Measured], folder: Path) -> None
     console, record = terminal.console(soft_wrap=True), run.record
     rows = lines.samples(RunFolder(folder).samples)
     console.print(Text(run.id, style="bold"))
-    for line in _header(record, rows):
+    for line in _header(run, rows):
         console.print(Text(visible(line)))
     measured = list(_scores(run, scores, folder, rows))
     if measured:
@@ -61,9 +61,10 @@ def print_run(run: RunRow, scores: Mapping[str, Measured], folder: Path) -> None
     if rows:
         _section(f"{min(EXAMPLES, len(rows))} of {formatting.counted(len(rows), 'example')}")
         columns = ("example", "score", "asks", "answer", "target")
-        print_table(columns, [_example(record, row) for row in _chosen(record, rows)], ("score",))
-        whole = shlex.join(["harness", "show", run.id, *_where(folder), "--example"])
-        console.print(Text(f"one of them whole: {whole} ID", style="dim"))
+        shown = [_example(record, row) for row in _chosen(record, rows)]
+        print_table(columns, shown, ("score",))
+        first = shlex.join(["harness", "show", run.id, *_where(folder), "--example", shown[0][0]])
+        console.print(Text(f"one of them in full: {first}", style="dim"))
     _section("files")
     for line in _files(folder):
         console.print(Text(line))
@@ -80,7 +81,8 @@ def _section(title: str) -> None:
     terminal.console(soft_wrap=True).print(Text(f"\n{title}", style="bold"))
 
 
-def _header(record: RunRecord, rows: Sequence[SampleRecord]) -> Iterator[str]:
+def _header(run: RunRow, rows: Sequence[SampleRecord]) -> Iterator[str]:
+    record = run.record
     task, recipe = record.task, record.recipe
     names = dict.fromkeys([task.name, record.model.spec, recipe.name])
     yield f"{' · '.join(names)}, seed {record.seed}"
@@ -91,9 +93,9 @@ def _header(record: RunRecord, rows: Sequence[SampleRecord]) -> Iterator[str]:
     asked = f"{formatting.counted(len(rows), 'example')} of {record.split}"
     when = (record.finished_at or record.started_at or "")[:16].replace("T", " ")
     took = f", {formatting.seconds(record.seconds)} in all" if record.seconds else ""
-    yield f"{record.status or 'not finished'}: {asked}{took}" + (f", {when} UTC" if when else "")
-    if record.error:
-        yield f"error: {record.error}"
+    yield f"{run.status or 'not finished'}: {asked}{took}" + (f", {when} UTC" if when else "")
+    if run.error:
+        yield f"error: {run.error}"
 
 
 def _scores(

@@ -6,7 +6,7 @@ import csv
 import datetime
 import json
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting, terminal
+from harness.core.names import as_shown
 from harness.core.secrets import masked
 from harness.core.text import cell_text, visible
 from harness.results.run_files import JsonLine
@@ -26,6 +27,8 @@ SHOWN = 20
 """How many flipped examples a terminal lists; JSON has them all."""
 LEGIBLE = 12
 """Characters of a line that a column needs at most to be legible."""
+LARGE, LARGEST = 1e4, 1e15
+"""Between these, a number is shown as an integer: four digits and an exponent hide what a reader looks for."""
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -91,9 +94,8 @@ def print_runs(
     runs: Sequence[RunRow],
     scores: Mapping[str, Mapping[str, Measured]],
     task: str | None = None,
-    running: Collection[str] = (),
 ) -> None:
-    """A line per run; `running`: ids of those that a command is at work on, whose record says "partial" until it ends."""
+    """A line per run."""
     if not runs:
         terminal.say(
             f"no run of task '{task}'; all runs: harness ls"
@@ -102,17 +104,15 @@ def print_runs(
         )
         return
     columns = ("id", "status", "score", "n", "valid", "train s", "s/answer", "GiB", "started (UTC)")
-    rows = [_run_cells(run, scores[run.id], running=run.id in running) for run in runs]
+    rows = [_run_cells(run, scores[run.id]) for run in runs]
     print_table(columns, rows, numeric=columns[2:8])
 
 
-def _run_cells(run: RunRow, scores: Mapping[str, Measured], *, running: bool) -> list[str | int | None]:
+def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | None]:
     primary, valid = scores.get(run.primary_scorer), scores.get("valid_extracted")
     train_seconds, throughput = run.columns["train_seconds"], run.columns["throughput"]
     memory, started = run.record.peak_bytes, run.columns["started_at"]
     status = run.status if run.record.imported is None else f"{run.status}, imported"
-    if running and run.status != "done":
-        status = "running"
     return [
         run.id,
         status if run.error is None else f"{status}: {run.error[:60]}",
@@ -173,7 +173,9 @@ def print_pair(pair: RunPair) -> None:
     console = terminal.console()
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
-    wider = "; the verdict's are wider: they hold all together" if pair.in_wider_verdict else ""
+    wider = (
+        "; the intervals of the verdict are wider, because they hold jointly" if pair.in_wider_verdict else ""
+    )
     console.print(
         Text(
             f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}."
@@ -197,7 +199,8 @@ def _fields(asked: Mapping[str, object] | None) -> str:
     """What was asked, a field a line; the only field without its name."""
     fields = asked or {}
     return "\n".join(
-        _cell(value) if len(fields) == 1 else f"{name}: {_cell(value)}" for name, value in fields.items()
+        _cell(value) if len(fields) == 1 else f"{as_shown(name)}: {_cell(value)}"
+        for name, value in fields.items()
     )
 
 
@@ -215,7 +218,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.0f}" if LARGE <= abs(value) < LARGEST else f"{value:.4g}"
     if isinstance(value, datetime.datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     # A line break inside a cell would start a new table row.

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.core.errors import ConfigError
-from harness.results import example_labels
+from harness.results import example_labels, run_names
 from harness.results.database.store import Store
-from harness.results.folder import nearest_run
 from harness.results.records.run import RunRecord
 from harness.results.run_files import JsonLine
 
@@ -71,23 +70,21 @@ def runs(store: Store, *, task: str | None = None, ids: Sequence[str] | None = N
 
 
 def find(store: Store, name: str) -> RunRow:
-    """The run of that id, or the only one whose id (or key) starts with it.
+    """The run of that id, or the one whose id (or key) starts with it; of several, the only one on test.
 
     Raises:
         ConfigError: none (with the nearest), or more than one.
     """
     query = "SELECT * FROM runs WHERE id = ? OR starts_with(id, ?) OR starts_with(key, ?) ORDER BY id"
-    rows = store.rows(query, [name, name, name])
-    exact = [row for row in rows if row["id"] == name]
-    if len(exact or rows) == 1:
-        return _with_record((exact or rows)[0])
+    rows = {row["id"]: row for row in store.rows(query, [name, name, name])}
+    if name in rows:
+        return _with_record(rows[name])
     if rows:
-        more = f" and {len(rows) - 6} more" if len(rows) > 6 else ""
-        raise ConfigError(
-            f"'{name}' matches {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6]) + more
+        return _with_record(
+            rows[run_names.unique(name, {id: row["split"] or "" for id, row in rows.items()})]
         )
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
-    raise ConfigError(f"no run '{name}'", remedy=nearest_run(name, known))
+    raise ConfigError(f"no run '{name}'", remedy=run_names.suggestion(name, known))
 
 
 def sample(store: Store, run: RunRow, name: str) -> JsonLine:

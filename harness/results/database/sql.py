@@ -11,6 +11,7 @@ import duckdb
 
 from harness.core.errors import ConfigError
 from harness.core.finite import finite_number
+from harness.results.database import running
 from harness.results.database.store import Store
 
 
@@ -35,6 +36,7 @@ def run(results: Path, query: str) -> Answer:
         ConfigError: a query that DuckDB refuses, with its message.
     """
     with Store.open(results) as store:
+        running.mark(store, results)
         store.execute("SET enable_external_access = false")
         store.execute("SET lock_configuration = true")
         try:
@@ -57,6 +59,7 @@ def relation(results: Path, query: str) -> duckdb.DuckDBPyRelation:
         ConfigError: a query that DuckDB refuses, or one that returns nothing.
     """
     with Store.open(results) as store:
+        running.mark(store, results)
         store.execute("SET enable_external_access = false")
         store.execute("SET lock_configuration = true")
         try:
@@ -94,7 +97,7 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, Decimal):
-        return float(value)
+        return _number(value)
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, dict):
@@ -102,3 +105,9 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return str(value)
+
+
+def _number(value: Decimal) -> float | str:
+    """A DECIMAL as a number, or as its exact text if it has more digits than a double keeps."""
+    nearest = float(value)
+    return nearest if Decimal(repr(nearest)) == value else str(value)

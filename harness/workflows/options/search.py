@@ -21,7 +21,9 @@ class SearchOptions(ResultsOptions):
     )
     recipe: Annotated[str, typer.Option(help="The recipe to tune.")] = "lora"
     trials: Annotated[int, typer.Option(help="Number of distinct configurations to try.")] = 40
-    model: Annotated[str | None, typer.Option(help="Model.", show_default=False)] = None
+    model: Annotated[
+        str | None, typer.Option(help="The model; by default the bundled one.", show_default=False)
+    ] = None
     labels: Annotated[int | None, typer.Option(help="Only N train examples.")] = None
     limit: Annotated[int | None, typer.Option(help="Only a sample of N dev examples.")] = None
     test_limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples, at the end.")] = (
@@ -38,24 +40,39 @@ class SearchOptions(ResultsOptions):
     ] = ()
     objective: Annotated[
         str,
-        typer.Option(help="score, seconds, memory, prompt_tokens, latency, train_tokens; comma-separated."),
+        typer.Option(
+            help="What to optimize, comma-separated: score, seconds, memory, prompt_tokens, latency or train_tokens."
+        ),
     ] = "score"
-    constraint: Annotated[Repeated, typer.Option(help="e.g. memory<=4e9 (repeatable).")] = ()
-    pruner: Annotated[str, typer.Option(help="none, median, hyperband or wilcoxon.")] = "hyperband"
+    constraint: Annotated[
+        Repeated, typer.Option(help="A limit on a trial, e.g. memory<=4e9 (repeatable).")
+    ] = ()
+    pruner: Annotated[
+        str, typer.Option(help="What stops poor trials early: none, median, hyperband or wilcoxon.")
+    ] = "hyperband"
     hours: Annotated[float | None, typer.Option(help="Wall-time budget, in hours.")] = None
     tokens: Annotated[int | None, typer.Option(help="Token budget: tokens trained on or read.")] = None
     money: Annotated[float | None, typer.Option(help="Budget in the currency of --prices.")] = None
     prices: Annotated[File, typer.Option(help="YAML file with prices, for --money.")] = None
     storage: Annotated[
-        str | None, typer.Option(help="sqlite:///FILE, journal:FILE or a database's URL.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Where the study is kept: sqlite:///FILE, journal:FILE or a database's URL.",
+            show_default=False,
+        ),
     ] = None
     study: Annotated[str | None, typer.Option(help="The study's name.", show_default=False)] = None
-    warm_start: Annotated[Repeated, typer.Option(help="An earlier study (repeatable).")] = ()
+    warm_start: Annotated[
+        Repeated, typer.Option(help="Earlier study whose trials to start from (repeatable).")
+    ] = ()
     jobs: Annotated[int, typer.Option(help="Worker processes on this machine.")] = 1
     save_as: Annotated[
-        File, typer.Option(help="Recipe file.", show_default="baselines/<recipe>_<task>.yaml")
+        File,
+        typer.Option(help="Where to write the best recipe.", show_default="baselines/<recipe>_<task>.yaml"),
     ] = None
-    report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<study>.html")] = None
+    report: Annotated[
+        File, typer.Option(help="Where to write the report.", show_default="reports/<study>.html")
+    ] = None
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask for confirmation, however long it takes.")
     ] = False

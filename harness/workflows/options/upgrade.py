@@ -20,13 +20,19 @@ class UpgradeOptions(ResultsOptions):
         kw_only=False
     )
     from_: Annotated[str, typer.Option("--from", help="The model in use.")]
-    to: Annotated[str | None, typer.Option(help="The new model.", show_default="the same")] = None
+    to: Annotated[str | None, typer.Option(help="The new model.", show_default="the one in use")] = None
     recipes: Annotated[Names, typer.Option(help="Comma-separated recipes.")] = "zero_shot,lora"
     from_base: Annotated[
-        str | None, typer.Option(help="Kind of base: plain, int8, nf4.", show_default="the recipe's")
+        str | None,
+        typer.Option(
+            help="How the model in use is loaded: plain, int8 or nf4.", show_default="as the recipe says"
+        ),
     ] = None
     to_base: Annotated[
-        str | None, typer.Option(help="The same for the new model.", show_default="the recipe's")
+        str | None,
+        typer.Option(
+            help="How the new model is loaded: plain, int8 or nf4.", show_default="as the recipe says"
+        ),
     ] = None
     limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples.")] = None
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()

@@ -1,0 +1,49 @@
+"""Which run a short name means: the beginning of an id, which several runs may share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.terminal import say
+
+SHOWN = 6
+"""How many runs an error lists."""
+LEGIBLE = 30
+"""Number of runs up to which an error about an unknown name may list them all."""
+
+
+def unique(name: str, split_of: Mapping[str, str]) -> str:
+    """The run that `name` means: the only candidate, or the only one on test, which a note on stderr then names.
+
+    `harness diagnose` asks the recipes of `harness run` on dev, so that two runs differ only in the hash at the end of
+    their ids. Whoever types the beginning of an id means the run that counts.
+
+    Args:
+        name: what was typed.
+        split_of: id → split of each run that it may mean; at least one.
+
+    Raises:
+        ConfigError: several runs are on test, or none of several is.
+    """
+    if len(split_of) == 1:
+        return next(iter(split_of))
+    on_test = [id for id, split in split_of.items() if split == "test"]
+    if len(on_test) == 1:
+        say(f"note: '{name}' matches {len(split_of)} runs; using {on_test[0]}, the one on test", error=True)
+        return on_test[0]
+    on_test_first = sorted(split_of, key=lambda id: split_of[id] != "test")
+    listed = [id if split_of[id] == "test" else f"{id} ({split_of[id]})" for id in on_test_first[:SHOWN]]
+    more = f" and {len(split_of) - SHOWN} more" if len(split_of) > SHOWN else ""
+    raise ConfigError(
+        f"'{name}' matches {len(split_of)} runs",
+        remedy=f"type more of the id: {', '.join(listed)}{more}",
+    )
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """What to type instead of an id that no run has: ids that contain the name, such as a recipe's, or the nearest."""
+    inside = [one for one in known if name in one][:SHOWN]
+    if inside:
+        return f"runs with it in their id: {', '.join(inside)}"
+    return nearest(name, known) if 0 < len(known) <= LEGIBLE else "list them with: harness ls"
