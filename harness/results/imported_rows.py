@@ -134,11 +134,13 @@ class RowWriter:
     errors: Counter[str] = field(default_factory=Counter)
     tokens_in: int = 0
     tokens_out: int = 0
+    checked: bool = True
+    """Whether every line was encoded as JSON has it: no half of a character, and nothing was rewritten since."""
     _stream: BinaryIO | None = None
     _rows: list[_Row] = field(default_factory=list)
     """What is not written yet."""
-    _encoded: dict[float, msgspec.Raw] = field(default_factory=dict)
-    """The scores of a row, by the value of the only metric."""
+    _encoded: dict[float | tuple[float | None, ...], msgspec.Raw] = field(default_factory=dict)
+    """The scores of a row, by the value of the only metric or the values of all."""
 
     def __post_init__(self) -> None:
         self.tallies = {metric.name: Tally() for metric in self.metrics}
@@ -180,6 +182,7 @@ class RowWriter:
         try:
             self._stream.write(masked_json(_ENCODER.encode_lines(rows)))
         except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
+            self.checked = False
             self._stream.writelines(json_line(_plain(row)) for row in rows)
 
     def close(self) -> None:
@@ -192,6 +195,7 @@ class RowWriter:
     def drop(self, names: Sequence[str]) -> None:
         """Take the scores of some metrics out of the lines again, by the names under which they are
         stored."""
+        self.checked = False
         with draft(self.path) as part, part.open("wb") as out, self.path.open("rb") as lines:
             for line in lines:
                 row = json.loads(line)
@@ -218,19 +222,27 @@ class RowWriter:
         row.scores = [_Score(stored, "error", None, error) for _, stored, _, _ in self._stored]
 
     def _scores(self, given: Mapping[str, float | None]) -> list[_Score] | msgspec.Raw:
-        value = None
-        for name, _, _, tally in self._stored:
+        # A million answers have few values: the scores of each are encoded once.
+        values: float | tuple[float | None, ...]
+        if len(self._stored) == 1:
+            name, _, _, tally = self._stored[0]
             value = given.get(name)
-            if value is not None:
-                tally(value)
-        if value is None or len(self._stored) > 1:
-            return self._list(given)
-        # Of one metric, a million answers have few values: the scores of each are encoded once.
-        encoded = self._encoded.get(value)
+            if value is None:
+                return self._list(given)
+            tally(value)
+            values = value
+        else:
+            values = tuple([given.get(name) for name, _, _, _ in self._stored])
+            for value, (_, _, _, tally) in zip(values, self._stored, strict=True):
+                if value is not None:
+                    tally(value)
+            if None in values:
+                return self._list(given)
+        encoded = self._encoded.get(values)
         if encoded is None:
             encoded = msgspec.Raw(_ENCODER.encode(self._list(given)))
             if len(self._encoded) < MOST_VALUES:
-                self._encoded[value] = encoded
+                self._encoded[values] = encoded
         return encoded
 
     def _list(self, given: Mapping[str, float | None]) -> list[_Score]:
@@ -244,6 +256,8 @@ class RowWriter:
         return scores
 
 
+FIELDS = frozenset(_Row.__struct_fields__)
+"""The fields that a line can have."""
 _VALID = _Parse("valid")
 _ENCODER = msgspec.json.Encoder()
 

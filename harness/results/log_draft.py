@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,9 @@ class LogDraft:
     names: NamedLog
     notes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.notes += fewer(self.log, len(self.names.names))
+
     @cached_property
     def usable(self) -> list[Metric]:
         """The metrics whose samples are scores; the reasons why others are not go to `notes`."""
@@ -44,6 +47,12 @@ class LogDraft:
             else:
                 kept.append(metric)
         return kept
+
+
+def fewer(log: ForeignLog, count: int) -> Iterator[str]:
+    """A note if a log holds fewer examples than the tool says that it asked."""
+    if log.asked is not None and count < log.asked:
+        yield f"holds {count:,} of the {log.asked:,} examples that {log.origin.tool} says it asked"
 
 
 def folder_of(results: Path, log: ForeignLog, pair_by: Evidence) -> Path:
@@ -87,5 +96,8 @@ def draft(
         evidence += namer.evidence
     first, *others = (namer.names for namer in namers.values())
     names = first.union(*others) if others else first
-    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=names, evidence=evidence)
+    unhashed = frozenset[str]().union(*(namer.unhashed for namer in namers.values()))
+    named_log = NamedLog(
+        log=log, pair_by=pair_by, known=known, names=names, evidence=evidence, unhashed=unhashed
+    )
     return LogDraft(log=log, folder=folder, writers=writers, names=named_log)

@@ -104,12 +104,7 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     """The command that runs `needed` more test examples than the `asked`; never more than there are, and all
     of them if that is hardly more. If all were used, new ones have to be labeled first."""
     there = situation.invocation.examples
-    more = None if needed is None else round_up(needed)
-    settle = (
-        f"more test examples{groups} are needed"
-        if more is None
-        else f"about {more:,} more test example{'' if more == 1 else 's'}{groups} would settle it"
-    )
+    more, settle = None if needed is None else round_up(needed), settling(needed, groups)
     reason = f"{reason}; {settle}" if reason else settle
     supposes = () if more is None else (SUPPOSED,)
     if there is None or there <= asked:
@@ -122,6 +117,14 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     total = asked + more
     reason = f"{reason}: {total:,} with the {asked:,} answered so far"
     return NextStep(situation.invocation.run(limit=total), (reason, *supposes))
+
+
+def settling(needed: int | None, groups: str = "") -> str:
+    """How many more test examples would settle what is open; `groups` says where they must come from."""
+    if needed is None:
+        return f"more test examples{groups} are needed"
+    more = round_up(needed)
+    return f"about {more:,} more test example{'' if more == 1 else 's'}{groups} would settle it"
 
 
 def _learnable(situation: Situation) -> list[str]:

@@ -170,13 +170,16 @@ def print_example(sample: JsonLine, *, searched: bool = False) -> None:
 
 def print_pair(pair: RunPair) -> None:
     """The paired difference in a sentence, then the examples that flipped."""
+    from harness.evidence.verdict_text import APPROXIMATE, LEVEL
+
     console = terminal.console()
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
     wider = "; the verdict's are wider: they hold all together" if pair.in_wider_verdict else ""
     console.print(
         Text(
-            f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}."
+            f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}. "
+            f"It is computed at {LEVEL}: {APPROXIMATE}."
         )
     )
     console.print(
