@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from harness.evidence.families import SETTLED
-from harness.evidence.next_steps.examples import SUPPOSED, settling
+from harness.evidence.next_steps.examples import SUPPOSED, few_groups, settling
 from harness.evidence.verdict_text import ONLY, count, listed, points
 from harness.evidence.verdict_types import Compared, Verdict
 
@@ -45,7 +45,7 @@ def _more_examples(verdict: Verdict) -> Iterator[str]:
     ]
     needed = max((pair.examples_needed or 0 for pair in open_pairs), default=0)
     if needed:
-        yield f"{settling(needed)}; {SUPPOSED}"
+        yield f"{settling(needed, few_groups(open_pairs))}; {SUPPOSED}"
 
 
 def worded(verdict: Verdict, compared: Compared) -> Verdict:

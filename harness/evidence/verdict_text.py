@@ -52,10 +52,11 @@ ONLY: Mapping[Family, str] = {
 
 
 def legend(compared: Compared) -> str:
-    """What a verdict's numbers mean; for systems that came with intervals of their own, why these are wider."""
+    """What a verdict's numbers mean. Another tool's log may show intervals at 95 %: why these are wider is said beside
+    its systems."""
     if compared == "recipe":
         return LEGEND
-    return f"{LEGEND} For this they are computed at {LEVEL}, or more if there are several: {APPROXIMATE}."
+    return f"{LEGEND} For this, each is computed at {LEVEL}, or more if there are several, because {APPROXIMATE}."
 
 
 @dataclass(frozen=True, kw_only=True)

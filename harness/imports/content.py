@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -103,18 +103,25 @@ class Namer:
         return +Counter({"content": content, **self._others})
 
     def name(self, sample: ForeignSample) -> str:
-        if self._pair_by == "content" and (sample.prompt is not None or sample.input is not None):
-            name = content_key(sample)
-        else:
-            name = self._without_content(sample)
-        names = self.names
-        known = len(names)
-        names.add(name)
-        if len(names) == known:
-            name = self._again(name)
-            if not sample.hash:
-                self.unhashed.add(name)
+        [(name, _)] = self.each([sample])
         return name
+
+    def each(self, samples: Iterable[ForeignSample]) -> Iterator[tuple[str, ForeignSample]]:
+        """Each sample with its name. One call for many of them: a log has millions."""
+        names, by_content = self.names, self._pair_by == "content"
+        known = len(names)
+        for sample in samples:
+            if by_content and (sample.prompt is not None or sample.input is not None):
+                name = content_key(sample)
+            else:
+                name = self._without_content(sample)
+            names.add(name)
+            if len(names) == known:
+                name = self._again(name)
+                if not sample.hash:
+                    self.unhashed.add(name)
+            known += 1
+            yield name, sample
 
     def _again(self, name: str) -> str:
         """The name of another of equal examples; `known` examples may bring such names along."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
@@ -41,19 +43,27 @@ class NamedLog:
 
     def samples(self) -> Iterator[tuple[str, ForeignSample]]:
         """Each sample with its name, read again."""
-        yield from named(self.log, self.pair_by, self.known, {})
+        namers = Namers(self.log, self.pair_by, self.known)
+        for repeat, samples in by_repeat(self.log.samples()):
+            yield from namers[repeat].each(samples)
 
 
-def named(
-    log: ForeignLog, pair_by: Evidence, known: Known, namers: dict[int, Namer]
-) -> Iterator[tuple[str, ForeignSample]]:
-    """Each sample with its name. `namers` takes the namer of each repeat: repeats have the same names."""
-    for sample in log.samples():
-        namer = namers.get(sample.repeat)
-        if namer is None:
-            own = "\x1f".join((log.origin.sha256, log.system, str(sample.repeat)))
-            namer = namers[sample.repeat] = Namer(pair_by, known, own)
-        yield namer.name(sample), sample
+class Namers(dict[int, Namer]):
+    """The namer of each repeat of a log, made when it is first asked for: repeats have the same names."""
+
+    def __init__(self, log: ForeignLog, pair_by: Evidence, known: Known) -> None:
+        super().__init__()
+        self._log, self._pair_by, self._known = log, pair_by, known
+
+    def __missing__(self, repeat: int) -> Namer:
+        own = "\x1f".join((self._log.origin.sha256, self._log.system, str(repeat)))
+        namer = self[repeat] = Namer(self._pair_by, self._known, own)
+        return namer
+
+
+def by_repeat(samples: Iterable[ForeignSample]) -> Iterator[tuple[int, Iterator[ForeignSample]]]:
+    """The samples, in their order, as groups of one repeat each."""
+    return itertools.groupby(samples, key=attrgetter("repeat"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ BEYOND = "are not scores within [0, 1]"
 """What is wrong with values such as percentages."""
 SKIPPED = "the tool gave no score"
 TOGETHER = 250
-"""Rows that are written, and searched for secrets, at a time."""
+"""Rows that are written, and searched for secrets, at a time; of a log, a few more where its repeats alternate."""
 MOST_VALUES = 1000
 """How many values of a metric have their scores kept."""
 _CLOSE = 1e-6
@@ -151,28 +151,29 @@ class RowWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self.path.open("wb", buffering=1 << 20)
 
-    def add(self, name: str, sample: ForeignSample) -> None:
-        """Append a sample under the name of its example."""
-        prompt, answer, error = sample.prompt, sample.answer, sample.error
-        bare = sample.input is None and not sample.conditions
-        row = _Row(
-            sample_id=name,
-            input=_Prompt(prompt) if prompt is not None and bare else _shown(sample),
-            target=sample.target,
-            output=answer,
-            finish_reason="stop",
-            meta=_Meta(sample.id, sample.hash),
-            strict=_VALID,
-            extracted=_Parse("valid", answer),
-            scores=[] if error else self._scores(sample.scores),
-        )
-        if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
-            self._count_cost(row, sample)
-        if error:
-            self._fail(row, error)
-        rows = self._rows
-        rows.append(row)
-        if len(rows) == TOGETHER:
+    def add(self, samples: Iterable[tuple[str, ForeignSample]]) -> None:
+        """Append samples, each under the name of its example. One call for many of them: a log has millions."""
+        scores = self._scores
+        for name, sample in samples:
+            prompt, answer, error = sample.prompt, sample.answer, sample.error
+            bare = sample.input is None and not sample.conditions
+            row = _Row(
+                sample_id=name,
+                input=_Prompt(prompt) if prompt is not None and bare else _shown(sample),
+                target=sample.target,
+                output=answer,
+                finish_reason="stop",
+                meta=_Meta(sample.id, sample.hash),
+                strict=_VALID,
+                extracted=_Parse("valid", answer),
+                scores=[] if error else scores(sample.scores),
+            )
+            if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
+                self._count_cost(row, sample)
+            if error:
+                self._fail(row, error)
+            self._rows.append(row)
+        if len(self._rows) >= TOGETHER:
             self._write()
 
     def _write(self) -> None:

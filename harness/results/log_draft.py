@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,10 +11,10 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
-from harness.imports.content import Evidence, Known, Namer
-from harness.imports.pairing import NamedLog, named
+from harness.imports.content import Evidence, Known
+from harness.imports.pairing import NamedLog, Namers, by_repeat
 from harness.imports.sample import ForeignLog, Metric
-from harness.results.imported_rows import RowWriter, Tally, unusable
+from harness.results.imported_rows import TOGETHER, RowWriter, Tally, unusable
 
 EVERY = 10_000
 """Samples between two reports of progress."""
@@ -73,15 +74,18 @@ def draft(
         ConfigError: a damaged log, one without a sample, or a folder that cannot be written.
     """
     writers: dict[int, RowWriter] = {}
-    namers: dict[int, Namer] = {}
+    namers = Namers(log, pair_by, known)
     count = 0
     try:
-        for count, (name, sample) in enumerate(named(log, pair_by, known, namers), start=1):
-            writer = writers.get(sample.repeat)
-            if writer is None:
-                path = folder / str(sample.repeat) / "samples.jsonl"
-                writer = writers[sample.repeat] = RowWriter(path, log.metrics)
-            writer.add(name, sample)
+        samples = iter(log.samples())
+        while together := list(itertools.islice(samples, TOGETHER)):
+            for repeat, group in by_repeat(together):
+                writer = writers.get(repeat)
+                if writer is None:
+                    path = folder / str(repeat) / "samples.jsonl"
+                    writer = writers[repeat] = RowWriter(path, log.metrics)
+                writer.add(namers[repeat].each(group))
+            count += len(together)
             if not count % EVERY and progress is not None:
                 progress(count)
     except OSError as error:

@@ -18,6 +18,8 @@ from harness.evidence.stats.simultaneous import TOGETHER
 from harness.imports.content import Known, Namer
 from harness.imports.open_logs import open_logs
 from harness.imports.sample import ForeignSample
+from harness.report.run_comparison import compare_runs
+from harness.report.terminal import tables
 from harness.report.terminal.summary import print_verdict
 from harness.results import side_files
 from harness.results.database import bulk
@@ -70,7 +72,7 @@ def test_an_open_import_names_how_many_more_examples_would_settle_it(
     print_verdict(verdict)
     shown = " ".join(capsys.readouterr().out.split())
     assert verdict.reasons[0] in shown
-    assert f"computed at {round(100 * TOGETHER)} %, or more if there are several: an interval of few" in shown
+    assert f"computed at {round(100 * TOGETHER)} %, or more if there are several, because" in shown
 
 
 def test_a_settled_import_asks_for_no_more_examples() -> None:
@@ -78,6 +80,19 @@ def test_a_settled_import_asks_for_no_more_examples() -> None:
     [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
     assert verdict.winner == "a"
     assert not any("settle" in reason for reason in verdict.reasons)
+
+
+def test_a_comparison_of_two_imported_runs_says_at_which_level_its_interval_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = "".join(f"{n},a,{n % 2}\n{n},b,1\n" for n in range(30))
+    first, second = imported(table("s.csv", rows)).records
+    tables.print_pair(compare_runs(Path("results"), first.id, second.id))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        f"at least 95 % of the time, for this pair by itself. It is computed at {round(100 * TOGETHER)} %"
+        in shown
+    )
 
 
 # lm-eval
@@ -128,6 +143,11 @@ def test_blank_ids_pair_nothing(blank: str) -> None:
     why = "without an id, and nothing else says which example it is"
     assert pairing.reasons == {"a": {why: 2}, "b": {why: 2}}
     assert [record.id for record in imported(a, b, task="t").records] == [r.id for r in done.records]
+
+
+def test_a_blank_id_does_not_keep_the_others_decimal() -> None:
+    a, b = table("a.csv", "1.0,a,1\n2.0,a,0\n,a,1\n"), table("b.csv", "1,b,1\n2,b,0\n")
+    assert imported(a, b, task="t").pairings[0].paired == 2
 
 
 def test_logs_of_which_no_example_has_an_id_or_a_prompt_are_refused() -> None:

@@ -32,7 +32,7 @@ def more_than_constant(situation: Situation) -> NextStep:
         return _other_groups(situation)
     reason = f"{count(asked, 'example')} cannot distinguish {situation.recommended.recipe} from the same answer to every question"
     needed = None if lead is None else lead.examples_needed
-    return _ask(situation, asked, needed, reason, _few_groups([] if lead is None else [lead]))
+    return _ask(situation, asked, needed, reason, few_groups([] if lead is None else [lead]))
 
 
 def more_labels(situation: Situation) -> NextStep | None:
@@ -53,7 +53,7 @@ def more_groups(situation: Situation) -> NextStep | None:
     return _other_groups(situation)
 
 
-def _few_groups(pairs: Sequence[Comparison]) -> str:
+def few_groups(pairs: Sequence[Comparison]) -> str:
     """If examples come from a few groups, more from the same groups add little."""
     counts = [pair.groups for pair in pairs if 1 < pair.groups < min(FEW_GROUPS, pair.n)]
     return f", of more than these {min(counts)} groups," if counts else ""
@@ -96,7 +96,7 @@ def more_examples(situation: Situation) -> NextStep | None:
     needed = [c.examples_needed for c in situation.open_pairs if c.examples_needed]
     if not needed or situation.kind not in ("inconclusive", "no_difference"):
         return None
-    step = _ask(situation, situation.recommended.n, max(needed), "", _few_groups(situation.open_pairs))
+    step = _ask(situation, situation.recommended.n, max(needed), "", few_groups(situation.open_pairs))
     return NextStep(step.command, (*step.evidence, *weakness(situation.recommended), *_learnable(situation)))
 
 

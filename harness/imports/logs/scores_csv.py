@@ -150,7 +150,7 @@ def _refuse_twins(file: Path, header: Sequence[str]) -> None:
 def _with_plain_ids(rows: Sequence[Numbered]) -> Iterator[Numbered]:
     """The rows with their ids as the tools write them: if every id ends with ".0", a spreadsheet program
     turned them into numbers."""
-    ids = [row["id"].strip() for _, row in rows if "id" in row]
+    ids = [id_ for _, row in rows if (id_ := row.get("id", "").strip())]
     decimal = bool(ids) and all(_DECIMAL.fullmatch(id_) for id_ in ids)
     for line, row in rows:
         if "id" in row:

@@ -179,7 +179,7 @@ def print_pair(pair: RunPair) -> None:
     console.print(
         Text(
             f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}. "
-            f"It is computed at {LEVEL}: {APPROXIMATE}."
+            f"It is computed at {LEVEL}, because {APPROXIMATE}."
         )
     )
     console.print(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -123,17 +123,15 @@ class Reader:
         connection.execute(f"ATTACH ':memory:' AS {scratch}")
         try:
             answers = f"{scratch}.answers"
-            lines = None
-            if written is not None:
-                lines = self._read_unchecked(connection, answers, path, written)
-            if written is None or lines is None:
-                written, lines = None, self._read(connection, answers, path)
+            lines = None if written is None else self._read_unchecked(connection, answers, path, written)
+            fields = _FIELDS.keys() if written is None or lines is None else written.fields
+            if lines is None:
+                lines = self._read(connection, answers, path)
             if lines is None:
                 return None
+            complete = _with_all_fields(answers, fields)
             for table, query in (("samples", _SAMPLES), ("scores", _SCORES), ("retrievals", _RETRIEVALS)):
-                rows = query.format(
-                    answers=answers if written is None else _with_all_fields(answers, written)
-                )
+                rows = query.format(answers=complete)
                 self._store.execute(
                     f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * FROM ({rows})", [run_id]
                 )
@@ -224,11 +222,9 @@ def _reading(fields: Mapping[str, str]) -> str:
 _READ = _reading(_FIELDS)
 
 
-def _with_all_fields(answers: str, written: Written) -> str:
-    """The answers with the fields that were not read."""
-    others = [
-        f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in _FIELDS.items() if name not in written.fields
-    ]
+def _with_all_fields(answers: str, fields: Collection[str]) -> str:
+    """The answers, of which only `fields` were read, with all fields."""
+    others = [f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in _FIELDS.items() if name not in fields]
     return f"(SELECT {', '.join(['rowid', '*', *others])} FROM {answers})"
 
 
