@@ -129,8 +129,8 @@ def _imported(
         }
         records: list[RunRecord] = []
         written: dict[str, Written] = {}
-        for task, own in drafts.items():
-            for draft in own:
+        for task, made in drafts.items():
+            for draft in made:
                 runs = imported.finished(results, draft, choices[task])
                 written |= imported.answers_of(draft, runs)
                 records += runs
