@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from harness.evidence.families import SETTLED
+from harness.evidence.next_steps.examples import SUPPOSED, few_groups, settling
 from harness.evidence.verdict_text import ONLY, count, listed, points
 from harness.evidence.verdict_types import Compared, Verdict
 
@@ -25,10 +26,26 @@ def of_imported(verdict: Verdict) -> Verdict:
         recommended=None if verdict.kind in ("no_difference", "tie") else verdict.recommended,
         next_step="",
         evidence=(),
-        reasons=tuple(
-            reason for reason in verdict.reasons if "cheap" not in reason and "expensive" not in reason
+        reasons=(
+            *_more_examples(verdict),
+            *(r for r in verdict.reasons if "cheap" not in r and "expensive" not in r),
         ),
     )
+
+
+def _more_examples(verdict: Verdict) -> Iterator[str]:
+    """How many more examples would settle which of the leaders is better, if any number would."""
+    open_pairs = [
+        pair
+        for pair in verdict.comparisons
+        if pair.outcome not in SETTLED
+        and pair.recipe in verdict.leaders
+        and pair.reference in verdict.leaders
+        and verdict.recommended in (pair.recipe, pair.reference)
+    ]
+    needed = max((pair.examples_needed or 0 for pair in open_pairs), default=0)
+    if needed:
+        yield f"{settling(needed, few_groups(open_pairs))}; {SUPPOSED}"
 
 
 def worded(verdict: Verdict, compared: Compared) -> Verdict:

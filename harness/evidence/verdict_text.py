@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from harness.core import formatting
 from harness.evidence.families import NAMES, SETTLED
+from harness.evidence.stats.simultaneous import TOGETHER
 from harness.evidence.verdict_types import (
+    Compared,
     Comparison,
     Families,
     Family,
@@ -26,6 +28,10 @@ LEGEND = (
     "an unlimited number of such examples; in 95 of 100 verdicts all of these ranges are right."
 )
 """For a reader who has never seen a verdict."""
+LEVEL = f"{round(100 * TOGETHER)} %"
+"""The level at which a single interval is computed."""
+APPROXIMATE = "an interval of few examples is an approximation"
+"""Why it is more than the 95 % that are promised."""
 MOSTLY_ONE = 0.8
 """A recipe whose most common answer reaches this share gets a note."""
 
@@ -43,6 +49,14 @@ ONLY: Mapping[Family, str] = {
     "both": "Only retrieval with finetuning was run: whether either alone does as well is not known.",
 }
 """The open question of a verdict over one family."""
+
+
+def legend(compared: Compared) -> str:
+    """What a verdict's numbers mean. Another tool's log may show intervals at 95 %: why these are wider is said beside
+    its systems."""
+    if compared == "recipe":
+        return LEGEND
+    return f"{LEGEND} For this, each is computed at {LEVEL}, or more if there are several, because {APPROXIMATE}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,6 +19,8 @@ from harness.imports.sample import ForeignSample
 Evidence = Literal["content", "hash", "id"]
 EVIDENCE: tuple[Evidence, ...] = ("content", "hash", "id")
 """The strongest first."""
+NAMELESS = "nameless-"
+"""How the name of an example begins about which its log says nothing."""
 LENGTH = 16
 """Hex digits of an example's name."""
 
@@ -46,15 +48,14 @@ def content_key(sample: ForeignSample) -> str:
     conditions, target = sample.conditions, sample.target
     if type(target) is not str:
         target = canonical_json(target)
-    if conditions:
-        conditions = normalized(conditions)
-    elif asked.isascii() and target.isascii():
+    if not conditions:
         # as below, without three calls for each of a million samples
-        hash_ = _EMPTY.copy()
-        target = target if target.isalnum() else " ".join(target.split())
-        hash_.update(f"{' '.join(asked.split())}\x1f\x1f{target}".encode())
-        return hash_.hexdigest()
-    return _hashed(f"{normalized(asked)}\x1f{conditions}\x1f{normalized(target)}")
+        text = f"{' '.join(asked.split())}\x1f\x1f{target if target.isalnum() else ' '.join(target.split())}"
+        if text.isascii():
+            hash_ = _EMPTY.copy()
+            hash_.update(text.encode())
+            return hash_.hexdigest()
+    return _hashed(f"{normalized(asked)}\x1f{normalized(conditions)}\x1f{normalized(target)}")
 
 
 def _hashed(text: str) -> str:
@@ -79,41 +80,65 @@ class Namer:
     """Names the examples of one run, so that equal examples in two logs get equal names.
 
     The name is made from the strongest evidence that a sample has. Equal examples within a run are
-    distinguished by their order: the second is `<name>-2`.
+    distinguished by their order: the second is `<name>-2`. A sample without any evidence gets a name that no other
+    log has.
     """
 
-    def __init__(self, pair_by: Evidence = "content", known: Known | None = None) -> None:
-        self._pair_by, self._known = pair_by, known or Known()
+    def __init__(self, pair_by: Evidence = "content", known: Known | None = None, log: str = "") -> None:
+        """`log` names the log and the repeat, so that samples without evidence are named unlike any other log's."""
+        self._pair_by, self._known, self._log = pair_by, known or Known(), log
         self.names: set[str] = set()
         """Every name that was assigned."""
+        self.unhashed: set[str] = set()
+        """The names of repeated examples that the tool gives no hash, which might tell them apart."""
         self._repeated: dict[str, int] = {}
         self._others: Counter[Evidence] = Counter()
         """How many names were made from less than the content."""
+        self._nameless = 0
 
     @property
     def evidence(self) -> Counter[Evidence]:
         """How many names were made from which evidence."""
-        return +Counter({"content": len(self.names) - self._others.total(), **self._others})
+        content = len(self.names) - self._others.total() - self._nameless
+        return +Counter({"content": content, **self._others})
 
     def name(self, sample: ForeignSample) -> str:
-        if self._pair_by == "content" and (sample.prompt is not None or sample.input is not None):
-            name = content_key(sample)
-        else:
-            kind, name = self._without_content(sample)
-            self._others[kind] += 1
-        names = self.names
-        known = len(names)
-        names.add(name)
-        if len(names) == known:
-            count = self._repeated.get(name, 1) + 1
-            self._repeated[name] = count
-            name = f"{name}-{count}"
-            names.add(name)
+        [(name, _)] = self.each([sample])
         return name
 
-    def _without_content(self, sample: ForeignSample) -> tuple[Evidence, str]:
+    def each(self, samples: Iterable[ForeignSample]) -> Iterator[tuple[str, ForeignSample]]:
+        """Each sample with its name. One call for many of them: a log has millions."""
+        names, by_content = self.names, self._pair_by == "content"
+        known = len(names)
+        for sample in samples:
+            if by_content and (sample.prompt is not None or sample.input is not None):
+                name = content_key(sample)
+            else:
+                name = self._without_content(sample)
+            names.add(name)
+            if len(names) == known:
+                name = self._again(name)
+                if not sample.hash:
+                    self.unhashed.add(name)
+            known += 1
+            yield name, sample
+
+    def _again(self, name: str) -> str:
+        """The name of another of equal examples; `known` examples may bring such names along."""
+        count = self._repeated.get(name, 1) + 1
+        while (later := f"{name}-{count}") in self.names:
+            count += 1
+        self._repeated[name] = count
+        self.names.add(later)
+        return later
+
+    def _without_content(self, sample: ForeignSample) -> str:
         if self._pair_by != "id" and sample.hash:
-            known = self._known.hashes.get(sample.hash)
-            return "hash", known or f"hash-{_hashed(sample.hash)}"
-        known = self._known.ids.get(sample.id)
-        return "id", known or f"id-{_hashed(sample.id)}"
+            self._others["hash"] += 1
+            return self._known.hashes.get(sample.hash) or f"hash-{_hashed(sample.hash)}"
+        if not sample.has_id:
+            self._nameless += 1
+            mark = _hashed(f"{self._log}\x1f{self._nameless}")
+            return f"{NAMELESS}{mark}"
+        self._others["id"] += 1
+        return self._known.ids.get(sample.id) or f"id-{_hashed(sample.id)}"

@@ -158,7 +158,9 @@ def list_of(value: object) -> list[JsonValue]:
 
 
 def shown_id(value: object) -> str:
-    """An id as text: 1, "1" and 1.0 are one id."""
+    """An id as text: 1, "1" and 1.0 are one id; empty if there is none."""
+    if value is None:
+        return ""
     if type(value) is int:
         return str(value)
     if isinstance(value, float) and value.is_integer():

@@ -117,14 +117,20 @@ def _arguments(given: JsonValue) -> JsonObject:
 
 def limit(output: Output, task: str, n: int | None) -> int | None:
     """How many documents were asked; None if all were. A limit below 1 is a share of them."""
-    sizes = mapping(mapping(output.get("n-samples")).get(task))
-    asked, whole = sizes.get("effective"), sizes.get("original")
-    if isinstance(asked, int) and isinstance(whole, int):
+    asked, whole = sizes(output, task)
+    if asked is not None and whole is not None:
         return asked if asked < whole else None
     bound = number(mapping(output.get("config")).get("limit"))
     if bound is None or bound <= 0:
         return None
     return int(bound) if bound >= 1 else n
+
+
+def sizes(output: Output, task: str) -> tuple[int | None, int | None]:
+    """How many documents were asked, and how many the task has, as lm-eval counts them."""
+    counts = mapping(mapping(output.get("n-samples")).get(task))
+    asked, whole = counts.get("effective"), counts.get("original")
+    return asked if isinstance(asked, int) else None, whole if isinstance(whole, int) else None
 
 
 def settings(output: Output, task: str) -> JsonObject:

@@ -130,10 +130,11 @@ def _asked(arguments: object) -> tuple[str | None, str, Sequence[str]]:
     """A document's prompt, its other prompts and continuations as one text, and the continuations whose likelihood was
     requested."""
     if type(arguments) is dict and len(arguments) == 1:
-        [request] = arguments.values()
-        if type(request) is Request and type(request.arg_0) is str:
-            after = request.arg_1
-            return (request.arg_0, after, (after,)) if type(after) is str else (request.arg_0, "", ())
+        (request,) = arguments.values()
+        if type(request) is Request:
+            prompt_, after = request.arg_0, request.arg_1
+            if type(prompt_) is str:
+                return (prompt_, after, (after,)) if type(after) is str else (prompt_, "", ())
     prompt: str | None = None
     others: list[str] = []
     continuations: list[str] = []
@@ -159,9 +160,9 @@ def _parts(request: object) -> tuple[object, object]:
 
 def _first_text(given: object) -> str | None:
     """The text of the first response, however deeply nested in lists."""
-    while isinstance(given, list):
+    while type(given) is list:
         given = given[0] if given else None
-    return given if isinstance(given, str) else None
+    return given if type(given) is str else None
 
 
 def _likeliest(line: Line, continuations: Sequence[str]) -> str | None:

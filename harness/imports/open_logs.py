@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -62,8 +63,11 @@ def unrecognized(file: Path) -> ConfigError:
     with file.open("rb") as stream:
         packed = _PACKED.get(stream.read(2))
     if packed and file.suffix != ".eval":
+        name = shlex.quote(f"./{file}" if str(file).startswith("-") else str(file))
         named = file.suffix in _UNPACKED_BY_NAME
-        how = f"{packed} -d {file}" if named else f"{packed} -dc < {file} > unpacked{file.suffix}"
+        how = (
+            f"{packed} -d {name}" if named else f"{packed} -dc < {name} > unpacked{shlex.quote(file.suffix)}"
+        )
         return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {how}")
     known = ", ".join(log_format.name() for log_format in formats())
     if file.suffix in (".csv", ".tsv"):

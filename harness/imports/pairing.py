@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
 from harness.core.secrets import hidden
-from harness.imports.content import Evidence, Known, Namer, prompt_key
+from harness.imports.content import NAMELESS, Evidence, Known, Namer, prompt_key
 from harness.imports.sample import ForeignLog, ForeignSample
 
 SHOWN = 60
@@ -20,6 +22,7 @@ OTHER_TARGET = "the same prompt, but the target differs"
 SAME_ID = "the same id, but the prompt differs"
 OTHER_SPELLING = "an id that is another spelling of one in the other log"
 ABSENT = "not in the other log"
+NO_EVIDENCE = "without an id, and nothing else says which example it is"
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.0*)?")
 _DUPLICATES = ("a duplicate", "duplicates")
 WORDS: Mapping[Evidence, str] = {"content": "by content", "hash": "by the tool's hash", "id": "by id alone"}
@@ -35,21 +38,32 @@ class NamedLog:
     names: set[str] | frozenset[str]
     evidence: Mapping[Evidence, int]
     """How many answers were named by which evidence."""
+    unhashed: frozenset[str] = frozenset()
+    """See `Namer.unhashed`."""
 
     def samples(self) -> Iterator[tuple[str, ForeignSample]]:
         """Each sample with its name, read again."""
-        yield from named(self.log, self.pair_by, self.known, {})
+        namers = Namers(self.log, self.pair_by, self.known)
+        for repeat, samples in by_repeat(self.log.samples()):
+            yield from namers[repeat].each(samples)
 
 
-def named(
-    log: ForeignLog, pair_by: Evidence, known: Known, namers: dict[int, Namer]
-) -> Iterator[tuple[str, ForeignSample]]:
-    """Each sample with its name. `namers` takes the namer of each repeat: repeats have the same names."""
-    for sample in log.samples():
-        namer = namers.get(sample.repeat)
-        if namer is None:
-            namer = namers[sample.repeat] = Namer(pair_by, known)
-        yield namer.name(sample), sample
+class Namers(dict[int, Namer]):
+    """The namer of each repeat of a log, made when it is first asked for: repeats have the same names."""
+
+    def __init__(self, log: ForeignLog, pair_by: Evidence, known: Known) -> None:
+        super().__init__()
+        self._log, self._pair_by, self._known = log, pair_by, known
+
+    def __missing__(self, repeat: int) -> Namer:
+        own = "\x1f".join((self._log.origin.sha256, self._log.system, str(repeat)))
+        namer = self[repeat] = Namer(self._pair_by, self._known, own)
+        return namer
+
+
+def by_repeat(samples: Iterable[ForeignSample]) -> Iterator[tuple[int, Iterator[ForeignSample]]]:
+    """The samples, in their order, as groups of one repeat each."""
+    return itertools.groupby(samples, key=attrgetter("repeat"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +78,8 @@ class Pairing:
     evidence: tuple[Evidence, ...]
     equal: int
     """Pairs of examples that occur several times in a log; they are paired by order."""
+    unhashed: int = 0
+    """How many of these no hash of a tool tells apart."""
     reasons: Mapping[str, Mapping[str, int]]
     """System → reason → how many of its examples."""
     settings: tuple[str, ...] = ()
@@ -73,6 +89,9 @@ class Pairing:
     def sentence(self) -> str:
         how = " and ".join(WORDS[kind] for kind in self.evidence)
         order = f", {self.equal} of them {_DUPLICATES[self.equal > 1]} paired by order" if self.equal else ""
+        if self.unhashed:
+            part = "" if self.unhashed == self.equal else f"{self.unhashed} "
+            order = f"{order}, {part}without a hash that would tell them apart"
         head = f"{self.task}: {self.paired} of {self.of} paired, {self.first} and {self.second}"
         head = f"{head} ({how}{order})" if self.paired else head
         head = f"{head}, asked with other settings ({'; '.join(self.settings)})" if self.settings else head
@@ -90,6 +109,7 @@ class Pairing:
             "of": self.of,
             "evidence": list(self.evidence),
             "equal": self.equal,
+            "unhashed": self.unhashed,
             "settings": list(self.settings),
             "reasons": {side: dict(reasons) for side, reasons in self.reasons.items()},
         }
@@ -111,6 +131,7 @@ def pair(first: NamedLog, second: NamedLog) -> Pairing:
         of=max(len(first.names), len(second.names)),
         evidence=tuple(kinds),
         equal=_count_repeated(shared),
+        unhashed=len(shared & (first.unhashed | second.unhashed)),
         reasons=reasons,
         settings=tuple(_unlike(first.log, second.log)),
     )
@@ -141,7 +162,8 @@ def _count_repeated(names: Collection[str]) -> int:
     """How many are the second or a later one of equal examples: `<name>-2`."""
     if "-" not in "".join(names):
         return 0  # as in most logs, and found in a fraction of the time
-    return sum("-" in name.removeprefix("hash-").removeprefix("id-") for name in names)
+    prefixes = ("hash-", "id-", NAMELESS)
+    return sum(name.count("-") > name.startswith(prefixes) for name in names)
 
 
 @dataclass(frozen=True)
@@ -179,8 +201,8 @@ def _traces(samples: Sequence[ForeignSample]) -> _Traces:
     return _Traces(
         hashes={sample.hash for sample in samples if sample.hash},
         prompts={prompt_key(sample) for sample in samples if sample.shows_content},
-        ids={sample.id for sample in samples},
-        plain_ids={_plain(sample.id) for sample in samples},
+        ids={sample.id for sample in samples if sample.has_id},
+        plain_ids={_plain(sample.id) for sample in samples if sample.has_id},
     )
 
 
@@ -191,6 +213,8 @@ def _why(sample: ForeignSample, other: _Traces) -> str:
         return OTHER_PROMPT
     if sample.shows_content and other.prompts:
         return SAME_ID if sample.id in other.ids else ABSENT
+    if not (sample.has_id or sample.hash or sample.shows_content):
+        return NO_EVIDENCE
     return OTHER_SPELLING if _plain(sample.id) in other.plain_ids else ABSENT
 
 
@@ -210,6 +234,8 @@ def remedy(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
         return "did you mean to compare two prompts on the same documents? --pair-by hash"
     if OTHER_SPELLING in whys:
         return "spell ids alike in both files, such as `1` for `1.0`, `01` and ` 1`"
+    if NO_EVIDENCE in whys:
+        return "give each example of both files an id or a prompt"
     if SAME_ID in whys:
         return "ids alone do not say that two examples are one; where you know that they do: --pair-by id"
     return "compare logs of one task; import each of these on its own to keep both"
@@ -245,7 +271,7 @@ def roster(logs: Sequence[NamedLog]) -> Known:
     ids: dict[str, str | None] = {}
     for log in logs:
         for name, sample in log.samples():
-            for key, names in ((sample.hash, hashes), (sample.id, ids)):
+            for key, names in ((sample.hash, hashes), (sample.id if sample.has_id else "", ids)):
                 if key:
                     names[key] = name if names.get(key, name) == name else None
     return Known(hashes=hashes, ids=ids)

@@ -27,7 +27,7 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     id: str
-    """The tool's id, as text. It names the example only if nothing else does."""
+    """The tool's id, as text. It names the example only if nothing else does; a blank one names none."""
     prompt: str | None = None
     """What was asked; None if the log does not hold it."""
     target: JsonValue = None
@@ -57,6 +57,10 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def shows_content(self) -> bool:
         """Whether the log holds what was asked."""
         return self.prompt is not None or self.input is not None
+
+    @property
+    def has_id(self) -> bool:
+        return bool(self.id) and not self.id.isspace()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,10 @@ class ForeignLog:
     streamed: bool = False
     """Whether `samples` reads the file and holds nothing of it, so that another process can call it."""
     created_at: str | None = None
+    asked: int | None = None
+    """How many examples the tool says that it asked; None if it does not say."""
+    offered: int | None = None
+    """How many examples the tool says that the task has; None if it does not say."""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -17,9 +17,10 @@ from harness.imports.content import Evidence
 from harness.imports.pairing import roster
 from harness.imports.sample import ForeignLog, Metric
 from harness.results import log_draft, log_drafts
+from harness.results.database.bulk import Written
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import Choice, record_of
-from harness.results.imported_rows import BEYOND, RowWriter
+from harness.results.imported_rows import BEYOND, FIELDS, RowWriter
 from harness.results.log_draft import LogDraft, Progress
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
@@ -131,6 +132,16 @@ def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
         records.append(record)
     drop([draft])
     return records
+
+
+def answers_of(draft: LogDraft, records: Sequence[RunRecord]) -> dict[str, Written]:
+    """What is known of the answers of a draft's runs, by the run's id, so that the store need not check them again."""
+    writers = [writer for _, writer in sorted(draft.writers.items())]
+    return {
+        record.id: Written(count=writer.count, fields=FIELDS)
+        for record, writer in zip(records, writers, strict=True)
+        if writer.checked
+    }
 
 
 def _is_there(folder: RunFolder, record: RunRecord, writer: RowWriter) -> bool:

@@ -25,7 +25,7 @@ BEYOND = "are not scores within [0, 1]"
 """What is wrong with values such as percentages."""
 SKIPPED = "the tool gave no score"
 TOGETHER = 250
-"""Rows that are written, and searched for secrets, at a time."""
+"""Rows that are written, and searched for secrets, at a time; of a log, a few more where its repeats alternate."""
 MOST_VALUES = 1000
 """How many values of a metric have their scores kept."""
 _CLOSE = 1e-6
@@ -134,11 +134,13 @@ class RowWriter:
     errors: Counter[str] = field(default_factory=Counter)
     tokens_in: int = 0
     tokens_out: int = 0
+    checked: bool = True
+    """Whether every line was encoded as JSON has it: no half of a character, and nothing was rewritten since."""
     _stream: BinaryIO | None = None
     _rows: list[_Row] = field(default_factory=list)
     """What is not written yet."""
-    _encoded: dict[float, msgspec.Raw] = field(default_factory=dict)
-    """The scores of a row, by the value of the only metric."""
+    _encoded: dict[float | tuple[float | None, ...], msgspec.Raw] = field(default_factory=dict)
+    """The scores of a row, by the value of the only metric or the values of all."""
 
     def __post_init__(self) -> None:
         self.tallies = {metric.name: Tally() for metric in self.metrics}
@@ -149,28 +151,29 @@ class RowWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self.path.open("wb", buffering=1 << 20)
 
-    def add(self, name: str, sample: ForeignSample) -> None:
-        """Append a sample under the name of its example."""
-        prompt, answer, error = sample.prompt, sample.answer, sample.error
-        bare = sample.input is None and not sample.conditions
-        row = _Row(
-            sample_id=name,
-            input=_Prompt(prompt) if prompt is not None and bare else _shown(sample),
-            target=sample.target,
-            output=answer,
-            finish_reason="stop",
-            meta=_Meta(sample.id, sample.hash),
-            strict=_VALID,
-            extracted=_Parse("valid", answer),
-            scores=[] if error else self._scores(sample.scores),
-        )
-        if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
-            self._count_cost(row, sample)
-        if error:
-            self._fail(row, error)
-        rows = self._rows
-        rows.append(row)
-        if len(rows) == TOGETHER:
+    def add(self, samples: Iterable[tuple[str, ForeignSample]]) -> None:
+        """Append samples, each under the name of its example. One call for many of them: a log has millions."""
+        scores = self._scores
+        for name, sample in samples:
+            prompt, answer, error = sample.prompt, sample.answer, sample.error
+            bare = sample.input is None and not sample.conditions
+            row = _Row(
+                sample_id=name,
+                input=_Prompt(prompt) if prompt is not None and bare else _shown(sample),
+                target=sample.target,
+                output=answer,
+                finish_reason="stop",
+                meta=_Meta(sample.id, sample.hash),
+                strict=_VALID,
+                extracted=_Parse("valid", answer),
+                scores=[] if error else scores(sample.scores),
+            )
+            if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
+                self._count_cost(row, sample)
+            if error:
+                self._fail(row, error)
+            self._rows.append(row)
+        if len(self._rows) >= TOGETHER:
             self._write()
 
     def _write(self) -> None:
@@ -180,6 +183,7 @@ class RowWriter:
         try:
             self._stream.write(masked_json(_ENCODER.encode_lines(rows)))
         except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
+            self.checked = False
             self._stream.writelines(json_line(_plain(row)) for row in rows)
 
     def close(self) -> None:
@@ -192,6 +196,7 @@ class RowWriter:
     def drop(self, names: Sequence[str]) -> None:
         """Take the scores of some metrics out of the lines again, by the names under which they are
         stored."""
+        self.checked = False
         with draft(self.path) as part, part.open("wb") as out, self.path.open("rb") as lines:
             for line in lines:
                 row = json.loads(line)
@@ -218,19 +223,27 @@ class RowWriter:
         row.scores = [_Score(stored, "error", None, error) for _, stored, _, _ in self._stored]
 
     def _scores(self, given: Mapping[str, float | None]) -> list[_Score] | msgspec.Raw:
-        value = None
-        for name, _, _, tally in self._stored:
+        # A million answers have few values: the scores of each are encoded once.
+        values: float | tuple[float | None, ...]
+        if len(self._stored) == 1:
+            name, _, _, tally = self._stored[0]
             value = given.get(name)
-            if value is not None:
-                tally(value)
-        if value is None or len(self._stored) > 1:
-            return self._list(given)
-        # Of one metric, a million answers have few values: the scores of each are encoded once.
-        encoded = self._encoded.get(value)
+            if value is None:
+                return self._list(given)
+            tally(value)
+            values = value
+        else:
+            values = tuple([given.get(name) for name, _, _, _ in self._stored])
+            for value, (_, _, _, tally) in zip(values, self._stored, strict=True):
+                if value is not None:
+                    tally(value)
+            if None in values:
+                return self._list(given)
+        encoded = self._encoded.get(values)
         if encoded is None:
             encoded = msgspec.Raw(_ENCODER.encode(self._list(given)))
             if len(self._encoded) < MOST_VALUES:
-                self._encoded[value] = encoded
+                self._encoded[values] = encoded
         return encoded
 
     def _list(self, given: Mapping[str, float | None]) -> list[_Score]:
@@ -244,6 +257,8 @@ class RowWriter:
         return scores
 
 
+FIELDS = frozenset(_Row.__struct_fields__)
+"""The fields that a line can have."""
 _VALID = _Parse("valid")
 _ENCODER = msgspec.json.Encoder()
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
-from harness.imports.content import Evidence, Known, Namer
-from harness.imports.pairing import NamedLog, named
+from harness.imports.content import Evidence, Known
+from harness.imports.pairing import NamedLog, Namers, by_repeat
 from harness.imports.sample import ForeignLog, Metric
-from harness.results.imported_rows import RowWriter, Tally, unusable
+from harness.results.imported_rows import TOGETHER, RowWriter, Tally, unusable
 
 EVERY = 10_000
 """Samples between two reports of progress."""
@@ -30,6 +31,9 @@ class LogDraft:
     names: NamedLog
     notes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.notes += fewer(self.log, len(self.names.names))
+
     @cached_property
     def usable(self) -> list[Metric]:
         """The metrics whose samples are scores; the reasons why others are not go to `notes`."""
@@ -44,6 +48,12 @@ class LogDraft:
             else:
                 kept.append(metric)
         return kept
+
+
+def fewer(log: ForeignLog, count: int) -> Iterator[str]:
+    """A note if a log holds fewer examples than the tool says that it asked."""
+    if log.asked is not None and count < log.asked:
+        yield f"holds {count:,} of the {log.asked:,} examples that {log.origin.tool} says it asked"
 
 
 def folder_of(results: Path, log: ForeignLog, pair_by: Evidence) -> Path:
@@ -64,15 +74,18 @@ def draft(
         ConfigError: a damaged log, one without a sample, or a folder that cannot be written.
     """
     writers: dict[int, RowWriter] = {}
-    namers: dict[int, Namer] = {}
+    namers = Namers(log, pair_by, known)
     count = 0
     try:
-        for count, (name, sample) in enumerate(named(log, pair_by, known, namers), start=1):
-            writer = writers.get(sample.repeat)
-            if writer is None:
-                path = folder / str(sample.repeat) / "samples.jsonl"
-                writer = writers[sample.repeat] = RowWriter(path, log.metrics)
-            writer.add(name, sample)
+        samples = iter(log.samples())
+        while together := list(itertools.islice(samples, TOGETHER)):
+            for repeat, group in by_repeat(together):
+                writer = writers.get(repeat)
+                if writer is None:
+                    path = folder / str(repeat) / "samples.jsonl"
+                    writer = writers[repeat] = RowWriter(path, log.metrics)
+                writer.add(namers[repeat].each(group))
+            count += len(together)
             if not count % EVERY and progress is not None:
                 progress(count)
     except OSError as error:
@@ -87,5 +100,8 @@ def draft(
         evidence += namer.evidence
     first, *others = (namer.names for namer in namers.values())
     names = first.union(*others) if others else first
-    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=names, evidence=evidence)
+    unhashed = frozenset[str]().union(*(namer.unhashed for namer in namers.values()))
+    named_log = NamedLog(
+        log=log, pair_by=pair_by, known=known, names=names, evidence=evidence, unhashed=unhashed
+    )
     return LogDraft(log=log, folder=folder, writers=writers, names=named_log)

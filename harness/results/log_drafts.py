@@ -48,6 +48,7 @@ class Written:
     writers: dict[int, RowWriter]
     names: str
     evidence: Counter[Evidence]
+    unhashed: frozenset[str]
 
     def draft(self, job: Job) -> LogDraft:
         """The draft as if it had been written here."""
@@ -57,6 +58,7 @@ class Written:
             known=Known(),
             names=set(self.names.split("\n")),
             evidence=self.evidence,
+            unhashed=self.unhashed,
         )
         return LogDraft(log=job.log, folder=job.folder, writers=self.writers, names=names)
 
@@ -138,7 +140,10 @@ def write_requested() -> None:
     job: Job = pickle.load(sys.stdin.buffer)
     made = job.draft()
     written = Written(
-        writers=made.writers, names="\n".join(made.names.names), evidence=Counter(made.names.evidence)
+        writers=made.writers,
+        names="\n".join(made.names.names),
+        evidence=Counter(made.names.evidence),
+        unhashed=made.names.unhashed,
     )
     answer.write(pickle.dumps(written))
     answer.flush()

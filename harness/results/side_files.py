@@ -12,6 +12,7 @@ from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.core.files import write_json
 from harness.core.json_types import JsonObject
+from harness.core.text import one_line
 from harness.results.folder import read_json
 from harness.results.lines import reason
 
@@ -73,5 +74,6 @@ def name(path: Path, problem: str, remedy: str) -> None:
 
 @lru_cache(maxsize=1024)
 def say_once(problem: str) -> None:
-    """The line about a damaged file, once in a process: several parts of a command read it."""
-    log.warning("%s", problem)
+    """The line about a damaged file, once in a process: several parts of a command read it. A line break in the file's
+    name is shown as `\\n`."""
+    log.warning("%s", one_line(problem))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.json_types import JsonObject
-from harness.imports.content import Evidence, Known
+from harness.imports.content import NAMELESS, Evidence, Known
 from harness.imports.json_files import list_of, object_of, text_of
 from harness.imports.pairing import NamedLog
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
@@ -57,7 +57,7 @@ def _is_imported_task(record: RunRecord, task: str) -> bool:
 def _stored(record: RunRecord, folder: Path) -> StoredLog:
     assert record.imported is not None
     names = [row.sample_id for row in lines.samples(RunFolder(folder).samples)]
-    evidence: Counter[Evidence] = Counter(map(_evidence, names))
+    evidence: Counter[Evidence] = Counter(kind for name in names if (kind := _evidence(name)) is not None)
     return StoredLog(
         log=ForeignLog(
             task=record.task.name,
@@ -81,7 +81,9 @@ def _stored(record: RunRecord, folder: Path) -> StoredLog:
     )
 
 
-def _evidence(name: str) -> Evidence:
+def _evidence(name: str) -> Evidence | None:
+    if name.startswith(NAMELESS):
+        return None
     return "id" if name.startswith("id-") else "hash" if name.startswith("hash-") else "content"
 
 

@@ -143,4 +143,6 @@ def _of(draft: LogDraft) -> list[str]:
     count = len(draft.writers)
     each = "to each example" if answers == count * len(draft.names.names) else "or fewer to an example"
     repeats = [f"{count} answers {each}, taken as seeds"] if count > 1 else []
-    return [*draft.log.notes, *draft.notes, *failed, *repeats]
+    asked, offered = draft.log.asked or len(draft.names.names), draft.log.offered
+    limit = [f"asked {asked:,} of the task's {offered:,} examples"] if offered and asked < offered else []
+    return [*draft.log.notes, *draft.notes, *limit, *failed, *repeats]

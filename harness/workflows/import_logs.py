@@ -18,6 +18,7 @@ from harness.imports.pairing import Pairing
 from harness.imports.sample import ForeignLog
 from harness.results import imported, run_labels, stored_logs
 from harness.results.database import ingest
+from harness.results.database.bulk import Written
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import file_name
 from harness.results.log_draft import LogDraft
@@ -62,6 +63,7 @@ def from_options(options: ImportOptions) -> ImportResult:
             paired; nothing is imported then.
     """
     results = options.results_path
+    written: dict[str, Written] = {}
     with working("reading logs") as activity:
         logs = _renamed(options)
         if options.beside is not None:
@@ -70,9 +72,9 @@ def from_options(options: ImportOptions) -> ImportResult:
             records, pairs = import_beside.run(logs, options.beside, results, activity.now)
             done = ImportResult(records=tuple(records), pairings=tuple(pairs))
         else:
-            done = _imported(logs, options, results, activity.now)
+            done, written = _imported(logs, options, results, activity.now)
         activity.now("bringing the runs into the store")
-        for problem in ingest.sync(results).problems:
+        for problem in ingest.sync(results, written).problems:
             done = replace(done, notes=(*done.notes, problem))
         if options.verdict:
             activity.now("deciding")
@@ -106,7 +108,7 @@ def _renamed(options: ImportOptions) -> list[ForeignLog]:
 
 def _imported(
     logs: Sequence[ForeignLog], options: ImportOptions, results: Path, now: Callable[[str], None]
-) -> ImportResult:
+) -> tuple[ImportResult, dict[str, Written]]:
     groups: dict[str, list[ForeignLog]] = {}
     for log in logs:
         groups.setdefault(log.task, []).append(log)
@@ -125,12 +127,13 @@ def _imported(
             task: imported.choose(own, options.metric, options.margin, partners[task])
             for task, own in drafts.items()
         }
-        records = [
-            record
-            for task, own in drafts.items()
-            for draft in own
-            for record in imported.finished(results, draft, choices[task])
-        ]
+        records: list[RunRecord] = []
+        written: dict[str, Written] = {}
+        for task, made in drafts.items():
+            for draft in made:
+                runs = imported.finished(results, draft, choices[task])
+                written |= imported.answers_of(draft, runs)
+                records += runs
     except BaseException:
         imported.drop([draft for own in drafts.values() for draft in own])
         raise
@@ -144,7 +147,7 @@ def _imported(
         for task, logs in partners.items()
         for note in import_checks.about_stored(drafts[task], logs, choices[task])
     ]
-    return ImportResult(records=tuple(records), pairings=tuple(paired), notes=tuple(notes))
+    return ImportResult(records=tuple(records), pairings=tuple(paired), notes=tuple(notes)), written
 
 
 def _stored(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:

@@ -63,7 +63,7 @@ def changed(text: str, path: tuple[Step, ...], value: object) -> str:
 def test_a_wrong_value_in_a_line_of_lm_eval_unpairs_its_example_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ingest, "sync", lambda _: ingest.Ingested(0, ()))
+    monkeypatch.setattr(ingest, "sync", lambda *_: ingest.Ingested(0, ()))
     kit.lm_eval(Path("a"), "a", [1.0, 0.0, 1.0])
     kit.lm_eval(Path("b"), "b", [0.0, 1.0, 1.0])
     samples = next(Path("a").glob("samples_*"))
@@ -95,7 +95,7 @@ TOOLS: dict[str, Callable[[], Path]] = {
 def test_a_wrong_value_in_any_field_is_read_or_refused_by_file_and_remedy(
     tool: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "sync", lambda _: ingest.Ingested(0, ()))
+    monkeypatch.setattr(ingest, "sync", lambda *_: ingest.Ingested(0, ()))
     file = TOOLS[tool]()
     lines = file.read_text("utf-8").splitlines()
     every = [(number, path) for number, line in enumerate(lines) for path in fields(json.loads(line))]

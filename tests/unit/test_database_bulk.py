@@ -119,6 +119,35 @@ def test_what_answers_say_is_read_by_duckdb(text: str) -> None:
     _both([GOOD, odd], True)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_file_that_is_not_what_was_written_is_checked(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process appended a line with another field; a writer that wrote two lines knew of neither."""
+    monkeypatch.setattr(bulk, "SMALLEST", 0)
+    checked: list[Path] = []
+    read = bulk.Reader._read
+
+    def counted(reader: bulk.Reader, *arguments: Any) -> int | None:
+        checked.append(tmp_path)
+        return read(reader, *arguments)
+
+    monkeypatch.setattr(bulk.Reader, "_read", counted)
+    file = tmp_path / "samples.jsonl"
+    lines = [{"sample_id": name, "output": "x"} for name in "ab"] + [{"sample_id": "c", "prompt": "p"}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    written = bulk.Written(count=count, fields=frozenset({"sample_id", "output"}))
+    with Store.writable(tmp_path / "store.duckdb") as store, bulk.Reader(store) as reader:
+        assert reader.load("r", file, written) == 3
+        rows = store.rows("SELECT sample_id, output, prompt, position FROM samples ORDER BY position")
+    assert len(checked) == (count == 2)
+    assert [tuple(row.values()) for row in rows] == [
+        ("a", "x", None, 0),
+        ("b", "x", None, 1),
+        ("c", None, "p" if checked else None, 2),
+    ]
+
+
 def test_few_rows_are_inserted_as_many_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "runs" / "r"
     folder.mkdir(parents=True)

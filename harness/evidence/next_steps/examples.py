@@ -32,7 +32,7 @@ def more_than_constant(situation: Situation) -> NextStep:
         return _other_groups(situation)
     reason = f"{count(asked, 'example')} cannot distinguish {situation.recommended.recipe} from the same answer to every question"
     needed = None if lead is None else lead.examples_needed
-    return _ask(situation, asked, needed, reason, _few_groups([] if lead is None else [lead]))
+    return _ask(situation, asked, needed, reason, few_groups([] if lead is None else [lead]))
 
 
 def more_labels(situation: Situation) -> NextStep | None:
@@ -53,7 +53,7 @@ def more_groups(situation: Situation) -> NextStep | None:
     return _other_groups(situation)
 
 
-def _few_groups(pairs: Sequence[Comparison]) -> str:
+def few_groups(pairs: Sequence[Comparison]) -> str:
     """If examples come from a few groups, more from the same groups add little."""
     counts = [pair.groups for pair in pairs if 1 < pair.groups < min(FEW_GROUPS, pair.n)]
     return f", of more than these {min(counts)} groups," if counts else ""
@@ -97,7 +97,7 @@ def more_examples(situation: Situation) -> NextStep | None:
     needed = [c.examples_needed for c in situation.open_pairs if c.examples_needed]
     if not needed or situation.kind not in ("inconclusive", "no_difference"):
         return None
-    step = _ask(situation, situation.recommended.n, max(needed), "", _few_groups(situation.open_pairs))
+    step = _ask(situation, situation.recommended.n, max(needed), "", few_groups(situation.open_pairs))
     return NextStep(step.command, (*step.evidence, *weakness(situation.recommended), *_learnable(situation)))
 
 
@@ -105,12 +105,7 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     """The command that runs `needed` more test examples than the `asked`; never more than there are, and all
     of them if that is hardly more. If all were used, new ones have to be labeled first."""
     there = situation.invocation.examples
-    more = None if needed is None else round_up(needed)
-    settle = (
-        f"more test examples{groups} are needed"
-        if more is None
-        else f"about {more:,} more test example{'' if more == 1 else 's'}{groups} would settle it"
-    )
+    more, settle = None if needed is None else round_up(needed), settling(needed, groups)
     reason = f"{reason}; {settle}" if reason else settle
     supposes = () if more is None else (SUPPOSED,)
     if there is None or there <= asked:
@@ -132,6 +127,14 @@ def _added(situation: Situation, there: int, more: int | None, otherwise: str) -
     if origin is not None and (again := origin.more(there, more)):
         return f"{again}; after that, the command runs on the new rows"
     return f"{otherwise}; the command runs only the new ones"
+
+
+def settling(needed: int | None, groups: str = "") -> str:
+    """How many more test examples would settle what is open; `groups` says where they must come from."""
+    if needed is None:
+        return f"more test examples{groups} are needed"
+    more = round_up(needed)
+    return f"about {more:,} more test example{'' if more == 1 else 's'}{groups} would settle it"
 
 
 def _learnable(situation: Situation) -> list[str]:

@@ -60,6 +60,7 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
     sha256 = file_digest(samples)
     name = lm_eval_files.model_name(output) or f"unnamed {sha256[:6]}"
     version = json_files.mapping(output.get("versions")).get(task)
+    asked, offered = lm_eval_files.sizes(output, task)
     return ForeignLog(
         task=task,
         task_version=None if version is None else json_files.shown_id(version),
@@ -76,17 +77,24 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
         samples=partial(_samples, samples, [(kept, field, metric.field) for metric, field, kept in reported]),
         streamed=True,
         created_at=None if results is None else lm_eval_files.measured_at(output, results).isoformat(),
-        notes=tuple(_notes(output, results, unscored)),
+        asked=asked,
+        offered=offered,
+        notes=tuple(_notes(output, results, unscored, bool(reported))),
     )
 
 
-def _notes(output: Output, results: Path | None, unscored: bool) -> Iterator[str]:
+def _notes(output: Output, results: Path | None, unscored: bool, scored: bool) -> Iterator[str]:
     version = _text(output, "lm_eval_version")
     if version is not None and not version.startswith(KNOWN_VERSIONS):
         known = " and ".join(f"{number}*" for number in KNOWN_VERSIONS)
         yield f"lm-eval {version} is not known (known: {known}); read anyway, because it has the expected fields"
     if unscored:
         yield "made with --predict_only: its answers are not scored"
+    elif results is None and not scored:
+        yield (
+            "its lines have no field `metrics`, and no results file of its date names them: put the results_*.json of the "
+            "same run beside it"
+        )
     elif results is None:
         yield "no results file of its date: means are not checked"
 

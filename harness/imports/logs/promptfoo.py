@@ -18,7 +18,7 @@ from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json, file_digest
 from harness.imports import json_files
-from harness.imports.json_files import list_of, object_of, text_of
+from harness.imports.json_files import list_of, object_of, shown_id, text_of
 from harness.imports.names import safe_name
 from harness.imports.protocol import LogFormat
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
@@ -164,7 +164,7 @@ def _sample(row: Row, repeat: int) -> ForeignSample:
     scores |= {f"named.{name}": number(value) for name, value in named.items()}
     answer, latency = response.get("output"), number(row.get("latencyMs"))
     return ForeignSample(
-        id=str(row.get("testIdx")),
+        id=shown_id(row.get("testIdx")),
         prompt=text_of(object_of(row.get("prompt")).get("raw")),
         input=object_of(row.get("vars")),
         target=_expected(case),

@@ -43,6 +43,8 @@ OTHER_BYTES = "backslashreplace"
 Row = dict[str, str]
 Numbered = tuple[int, Row]
 """A row with its line."""
+_Key = tuple[str, str, str, int]
+"""Id, prompt, repeat, and the line of a row that has neither id nor prompt, else 0."""
 
 
 class _SafeNames(dict[str, str]):
@@ -148,7 +150,7 @@ def _refuse_twins(file: Path, header: Sequence[str]) -> None:
 def _with_plain_ids(rows: Sequence[Numbered]) -> Iterator[Numbered]:
     """The rows with their ids as the tools write them: if every id ends with ".0", a spreadsheet program
     turned them into numbers."""
-    ids = [row["id"].strip() for _, row in rows if "id" in row]
+    ids = [id_ for _, row in rows if (id_ := row.get("id", "").strip())]
     decimal = bool(ids) and all(_DECIMAL.fullmatch(id_) for id_ in ids)
     for line, row in rows:
         if "id" in row:
@@ -161,13 +163,13 @@ def _metric(row: Row) -> str:
 
 
 def _samples(file: Path, rows: Sequence[Numbered]) -> Iterator[ForeignSample]:
-    """One sample per example and repeat; an example that appears twice for one metric is refused."""
-    merged: dict[tuple[str, str, str], tuple[Row, dict[str, float | None]]] = {}
-    errors: dict[
-        tuple[str, str, str], str
-    ] = {}  # of any of an example's rows: there is one answer behind them
+    """One sample per example and repeat; an example that appears twice for one metric is refused. A row without id and
+    prompt is an example of its own: nothing says which."""
+    merged: dict[_Key, tuple[Row, dict[str, float | None]]] = {}
+    errors: dict[_Key, str] = {}  # of any of an example's rows: there is one answer behind them
     for line, row in rows:
-        key = (row.get("id", ""), row.get("prompt", ""), row.get("repeat", ""))
+        id_, prompt = row.get("id", ""), row.get("prompt", "")
+        key = (id_, prompt, row.get("repeat", ""), 0 if id_ or prompt else line)
         _, scores = merged.setdefault(key, (row, {}))
         metric = _metric(row)
         if metric in scores:
@@ -181,7 +183,7 @@ def _samples(file: Path, rows: Sequence[Numbered]) -> Iterator[ForeignSample]:
         errors[key] = errors.get(key, "") or row.get("error", "").strip()
     order = {text: index for index, text in enumerate(sorted({key[2] for key in merged}, key=_by_number))}
     for key, (row, scores) in merged.items():
-        (id_, prompt, repeat), error = key, errors[key]
+        (id_, prompt, repeat, _), error = key, errors[key]
         yield ForeignSample(
             id=id_,
             prompt=prompt or None,

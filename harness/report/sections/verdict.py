@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from harness.core import formatting
 from harness.evidence.provisional_text import of_these_runs
-from harness.evidence.verdict_text import LEGEND
+from harness.evidence.verdict_text import legend
 from harness.evidence.verdict_types import Comparison, Cost, RecipeSummary, Verdict
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData, TaskGroup
@@ -95,7 +95,7 @@ def _one(group: TaskGroup, anchor: str) -> Markup:
         "sentence": _capital(verdict.sentence, names),
         "notes": [_capital(note, names) for note in verdict.notes],
         "facts": _facts(verdict),
-        "legend": LEGEND,
+        "legend": legend(verdict.compared),
         "reasons": [_capital(reason, names) for reason in verdict.reasons],
         "next_step": verdict.next_step,
         "evidence": [_capital(line, names) for line in verdict.evidence],

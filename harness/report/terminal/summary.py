@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.core import formatting, terminal
 from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.triage import Triage
-from harness.evidence.verdict_text import LEGEND
+from harness.evidence.verdict_text import legend
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
 from harness.results.run_labels import IMPORTED
@@ -44,7 +44,7 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     console.print()
     console.print(_table(verdict))
     if verdict.summaries:
-        console.print(Text(LEGEND, style="dim"))
+        console.print(Text(legend(verdict.compared), style="dim"))
     if any(_difference(verdict, row.recipe).endswith("*") for row in verdict.summaries):
         console.print(Text(ALONE_LEGEND, style="dim"))
     for reason in verdict.reasons:

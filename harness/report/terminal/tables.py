@@ -170,6 +170,8 @@ def print_example(sample: JsonLine, *, searched: bool = False) -> None:
 
 def print_pair(pair: RunPair) -> None:
     """The paired difference in a sentence, then the examples that flipped."""
+    from harness.evidence.verdict_text import APPROXIMATE, LEVEL
+
     console = terminal.console()
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
@@ -178,7 +180,8 @@ def print_pair(pair: RunPair) -> None:
     )
     console.print(
         Text(
-            f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}."
+            f"The interval covers the true difference at least 95 % of the time, for this pair by itself{wider}. "
+            f"It is computed at {LEVEL}, because {APPROXIMATE}."
         )
     )
     console.print(

@@ -46,13 +46,13 @@ def rows(folder: Path, problems: list[str]) -> list[BenchmarkRecord]:
 def values(folder: Path, row: BenchmarkRecord) -> dict[str, float]:
     """Per document, the value of a row's metric. A document is named by its prompt and target (`imports.content`), so
     that with another order of documents or columns, or another template, only documents with the same prompt
-    are paired.
+    are paired. A document whose line holds no prompt, hash or id is paired with none.
 
     Empty if there are no samples, for metrics that are not a number per document, and if the numbers do not
     average to the row's value: those are something else, such as log-likelihoods behind a perplexity.
     """
     metric, _, kept = row.metric.partition(",")
-    namer = Namer()
+    namer = Namer(log=f"{folder.name}/{row.folder}")
     known: dict[str, float] = {}
     for line in read_rows(samples_file(place_of(folder, row), row.task), []):
         if line.get("filter", "none") != (kept or "none"):

@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -72,6 +74,16 @@ FROM (SELECT sample_id, coalesce(flatten(gold_twins), context_ids) AS gold_ids, 
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What the writer of a file knows: how many answers it holds, each under a name of its own and with numbers that JSON
+    has, and the fields outside which none of them has a value. So their check is left out, and no column is read for
+    nothing."""
+
+    count: int
+    fields: frozenset[str]
+
+
 def load(store: Store, run_id: str, path: Path) -> int | None:
     """Bring the samples of a run into the store; how many, or None if they must be read row by row."""
     with Reader(store) as reader:
@@ -98,8 +110,8 @@ class Reader:
             self._connection.close()
         self._spill.cleanup()
 
-    def load(self, run_id: str, path: Path) -> int | None:
-        """See `load`."""
+    def load(self, run_id: str, path: Path, written: Written | None = None) -> int | None:
+        """See `load`; `written` is what a writer in this process knows of the file."""
         if not _is_large_and_whole(path):
             return None
         connection = self._connected()
@@ -111,11 +123,15 @@ class Reader:
         connection.execute(f"ATTACH ':memory:' AS {scratch}")
         try:
             answers = f"{scratch}.answers"
-            lines = self._read(connection, answers, path)
+            lines = None if written is None else self._read_unchecked(connection, answers, path, written)
+            fields = _FIELDS.keys() if written is None or lines is None else written.fields
+            if lines is None:
+                lines = self._read(connection, answers, path)
             if lines is None:
                 return None
+            complete = _with_all_fields(answers, fields)
             for table, query in (("samples", _SAMPLES), ("scores", _SCORES), ("retrievals", _RETRIEVALS)):
-                rows = query.format(answers=answers)
+                rows = query.format(answers=complete)
                 self._store.execute(
                     f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * FROM ({rows})", [run_id]
                 )
@@ -149,9 +165,24 @@ class Reader:
             except duckdb.Error:
                 return None
 
-    def _create(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path) -> None:
+    def _read_unchecked(
+        self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path, written: Written
+    ) -> int | None:
+        """As `_read`, for a file whose writer checked its answers; None if it is not the file that was written."""
+        read = _reading({name: kind for name, kind in _FIELDS.items() if name in written.fields})
+        counts = f"SELECT count(*), count(sample_id) FROM {answers}"
+        try:
+            self._create(connection, answers, path, read)
+            counted = connection.execute(counts).fetchall()
+        except duckdb.Error:
+            return None
+        return written.count if counted == [(written.count, written.count)] else None
+
+    def _create(
+        self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path, read: str = ""
+    ) -> None:
         """Try again if lone surrogates are why the file is refused."""
-        create = f"CREATE OR REPLACE TABLE {answers} AS {_READ}"
+        create = f"CREATE OR REPLACE TABLE {answers} AS {read or _READ}"
         try:
             connection.execute(create, [str(path)])
         except duckdb.Error:
@@ -179,13 +210,22 @@ _HAS_NOT_A_NUMBER = " OR ".join(
     ]
 )
 """Whether a row holds a number that JSON does not have."""
-_READ = (
+
+
+def _reading(fields: Mapping[str, str]) -> str:
+    """The query that reads these fields of a file, by their types."""
     # Without row_number(), which would make it the work of one thread: the table's rowid counts the lines.
-    "SELECT * FROM read_json(?, "
-    "format = 'newline_delimited', columns = {"
-    + ", ".join(f"'{name}': '{kind}'" for name, kind in _FIELDS.items())
-    + "})"
-)
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in fields.items())
+    return f"SELECT * FROM read_json(?, format = 'newline_delimited', columns = {{{columns}}})"
+
+
+_READ = _reading(_FIELDS)
+
+
+def _with_all_fields(answers: str, fields: Collection[str]) -> str:
+    """The answers, of which only `fields` were read, with all fields."""
+    others = [f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in _FIELDS.items() if name not in fields]
+    return f"(SELECT {', '.join(['rowid', '*', *others])} FROM {answers})"
 
 
 def _is_large_and_whole(path: Path) -> bool:

@@ -11,10 +11,10 @@ trials.jsonl, pins.jsonl             trials, pins (one object per line; the last
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import duckdb
 
@@ -22,15 +22,13 @@ from harness.core.errors import ConfigError
 from harness.core.files import append_line
 from harness.core.keys import canonical_json
 from harness.results.database import benchmarks, bulk, columns
+from harness.results.database.loader import Loader
 from harness.results.database.store import FILE, Store, hold
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import ODD, records, samples
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
 from harness.results.run_files import Head, JsonLine, read_head, read_journal
-
-if TYPE_CHECKING:
-    from harness.results.database.loader import Loader
 
 OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", *benchmarks.TABLES)
 TRANSACTION = 500_000_000
@@ -57,10 +55,13 @@ def ingest_run(results: Path, folder: Path) -> Ingested:
         return _ingest(store, [folder])
 
 
-def sync(results: Path) -> Ingested:
+def sync(results: Path, written: Mapping[str, bulk.Written] | None = None) -> Ingested:
     """Synchronize the store with the folder: new, changed and removed runs, trials and pins.
 
     The file is opened for writing only when there is something to write.
+
+    Args:
+        written: what is known of the answers that this process has just written, by the run's id.
     """
     if not results.is_dir():
         return Ingested(0, ())
@@ -79,7 +80,7 @@ def sync(results: Path) -> Ingested:
         with store.transaction():
             for run_id in gone:
                 _forget(store, run_id)
-        done = _ingest(store, stale)
+        done = _ingest(store, stale, written)
         odd = _journals(store, results)
         poor = _models(store, models)
     return Ingested(done.runs, (*unreadable, *done.problems, *odd, *poor))
@@ -137,9 +138,11 @@ def record(results: Path, table: Literal["trials", "pins"], row: JsonLine) -> No
         _journals(store, results)
 
 
-def _ingest(store: Store, folders: Sequence[Path]) -> Ingested:
+def _ingest(
+    store: Store, folders: Sequence[Path], written: Mapping[str, bulk.Written] | None = None
+) -> Ingested:
     """Bring folders in, many of them in one transaction."""
-    return _sum([_together(store, batch) for batch in _batches(folders)])
+    return _sum([_together(store, batch, written) for batch in _batches(folders)])
 
 
 def _batches(folders: Sequence[Path]) -> Iterator[list[Path]]:
@@ -161,22 +164,16 @@ def _sum(parts: Sequence[Ingested]) -> Ingested:
     return Ingested(sum(one.runs for one in parts), tuple(text for one in parts for text in one.problems))
 
 
-def _together(store: Store, folders: Sequence[Path]) -> Ingested:
+def _together(store: Store, folders: Sequence[Path], written: Mapping[str, bulk.Written] | None) -> Ingested:
     """All folders in one transaction; if one of them cannot be ingested, each in its own."""
     try:
         with store.transaction():
-            return _load(store, folders)
+            return _load(store, folders, written)
     except _not_a_run() as error:
         if len(folders) == 1:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             return Ingested(0, (f"{folders[0]}: not in the layout of a run ({reason}); left out",))
-    return _sum([_together(store, [folder]) for folder in folders])
-
-
-def _loader(store: Store, reader: bulk.Reader | None = None) -> Loader:
-    from harness.results.database.loader import Loader
-
-    return Loader(store, reader)
+    return _sum([_together(store, [folder], written) for folder in folders])
 
 
 def _not_a_run() -> tuple[type[Exception], ...]:
@@ -190,11 +187,11 @@ def _not_a_run() -> tuple[type[Exception], ...]:
     )
 
 
-def _load(store: Store, folders: Sequence[Path]) -> Ingested:
+def _load(store: Store, folders: Sequence[Path], written: Mapping[str, bulk.Written] | None) -> Ingested:
     known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
     count, problems = 0, []
     with bulk.Reader(store) as reader:
-        loader = _loader(store, reader)
+        loader = Loader(store, reader, written)
         for folder in folders:
             head = read_head(folder)
             if isinstance(head, str):
@@ -251,7 +248,7 @@ def _models(store: Store, folders: Sequence[Path]) -> tuple[str, ...]:
     for folder in folders:
         try:
             with store.transaction():
-                loader = _loader(store)
+                loader = Loader(store)
                 _add_benchmarks(loader, None, folder, [])
                 loader.add(
                     "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
@@ -298,7 +295,7 @@ def _append(store: Store, table: str, rows: Sequence[JsonLine]) -> None:
         return
     try:
         with store.transaction():
-            loader = _loader(store)
+            loader = Loader(store)
             for row in rows:
                 loader.add(table, row.get("run_id"), [row])
             loader.flush()

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
-
-import pyarrow as pa
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from harness.results.database import bulk, columns
 from harness.results.database.store import Store
 from harness.results.folder import RunFolder
 from harness.results.run_files import Head, JsonLine
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 BATCH = 2000
 """Rows of one table held in memory at a time."""
 FEW = 20
-"""Rows up to which they are inserted one by one: Arrow imports pandas for its first array, which takes longer."""
+"""Rows up to which they are inserted one by one: Arrow, and pandas for its first array, take longer to import."""
 
 
 class Loader:
     """Rows gathered by table and inserted through Arrow, many at a time."""
 
-    def __init__(self, store: Store, reader: bulk.Reader | None = None) -> None:
-        self.store, self.reader = store, reader
+    def __init__(
+        self,
+        store: Store,
+        reader: bulk.Reader | None = None,
+        written: Mapping[str, bulk.Written] | None = None,
+    ) -> None:
+        self.store, self.reader, self._written = store, reader, written or {}
         self._pending: dict[str, list[JsonLine]] = defaultdict(list)
         self._types: dict[str, dict[str, str]] = {}
 
@@ -36,7 +42,8 @@ class Loader:
     def bulk(self, head: Head) -> int | None:
         """The samples of a run at once; how many, or None if they must be read row by row."""
         file = RunFolder(head.folder).samples
-        return None if self.reader is None else self.reader.load(head.id, file)
+        written = self._written.get(head.id)
+        return None if self.reader is None else self.reader.load(head.id, file, written)
 
     def flush(self) -> None:
         """Insert every pending row."""
@@ -52,6 +59,8 @@ class Loader:
         if len(rows) <= FEW:
             self._insert_each(table, rows)
             return
+        import pyarrow as pa
+
         arrays = {name: _column(name, kind, rows) for name, kind in self._types[table].items()}
         self.store.connection.register("_incoming", pa.table(arrays))
         self.store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
@@ -97,19 +106,20 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 
 
 def _column(name: str, kind: str, rows: list[JsonLine]) -> pa.Array[Any]:
+    import pyarrow as pa
+
     values = [row.get(name) for row in rows]
     if kind == "JSON":
         values = [v if v is None or isinstance(v, str) else columns.as_json(v) for v in values]
-    return pa.array(values, type=_ARROW[kind], from_pandas=False)
+    return pa.array(values, type=_arrow(kind), from_pandas=False)
 
 
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "JSON": pa.string(),
-    "DOUBLE": pa.float64(),
-    "INTEGER": pa.int64(),
-    "BIGINT": pa.int64(),
-    "BOOLEAN": pa.bool_(),
-    "VARCHAR[]": pa.list_(pa.string()),
-    "TIMESTAMP": pa.string(),
-}
+def _arrow(kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    types: dict[str, pa.DataType] = {
+        **dict.fromkeys(("VARCHAR", "JSON", "TIMESTAMP"), pa.string()),
+        **dict.fromkeys(("INTEGER", "BIGINT"), pa.int64()),
+        **{"DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "VARCHAR[]": pa.list_(pa.string())},
+    }
+    return types[kind]
