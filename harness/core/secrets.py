@@ -147,16 +147,15 @@ def _values() -> tuple[str, ...]:
 def _forms(values: tuple[str, ...]) -> re.Pattern[str] | None:
     """One pattern for all forms of all values, the longest value first."""
     secrets = _searched_for(values)
-    patterns = [*map(pattern_of, secrets), *map(re.escape, _encoded(secrets))]
-    return re.compile("|".join(patterns)) if patterns else None
+    patterns = map(pattern_of, [*secrets, *_encoded(secrets)])
+    return re.compile("|".join(patterns)) if secrets else None
 
 
 @lru_cache(maxsize=4)
 def _marks(values: tuple[str, ...]) -> tuple[str, ...]:
     """Short texts, at least one of which is part of every form: a quick check for whether a full search is needed."""
     secrets = _searched_for(values)
-    marks = {longest_plain(secret) for secret in secrets} | set(_encoded(secrets))
-    return tuple(sorted(marks))
+    return tuple(sorted(set(map(longest_plain, [*secrets, *_encoded(secrets)]))))
 
 
 def _searched_for(values: tuple[str, ...]) -> list[str]:

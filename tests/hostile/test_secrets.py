@@ -79,6 +79,10 @@ def test_every_form_of_a_key_is_masked(text: str, tmp_path: Path) -> None:
         assert secrets.HIDDEN.encode() in written
 
 
+def html_json(key: str) -> str:
+    return json.dumps(key).replace("&", "\\u0026").replace("+", "\\u002B").replace("'", "\\u0027")
+
+
 ESCAPES: dict[str, Callable[[str], str]] = {
     "repr with both quote marks around": lambda key: repr(f"\"'{key}"),
     "bytes": lambda key: repr(key.encode()),
@@ -88,7 +92,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "JSON": json.dumps,
     "JSON in JSON": lambda key: json.dumps(json.dumps(key)),
     "JSON with escaped slashes": lambda key: json.dumps(key).replace("/", "\\/"),
-    "JSON for HTML": lambda key: json.dumps(key).replace("+", "\\u002B").replace("'", "\\u0027"),
+    "JSON for HTML": html_json,
     "HTML": html.escape,
     "HTML with numbers": lambda key: key.encode("ascii", "xmlcharrefreplace").decode(),
     "URL": quote,
@@ -119,6 +123,43 @@ def test_every_escape_of_a_key_is_masked(
             assert secrets.HIDDEN in shown
             assert "cret" not in shown
             assert "w0rd" not in shown
+
+
+@pytest.mark.parametrize("outer", ESCAPES.values(), ids=ESCAPES.keys())
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(KEY, "sk_s3cret-\"q'uote@w0rd.x/y", 'p"ss\\w0rd <s3cret> & größe', "hf_s3cret_w0rd_123"),
+        *("s3cret\\\\\"x\\'w0rd%41&amp;q;#", "s3cret😀é\\é w0rd"),
+    ],
+)
+def test_a_key_that_is_escaped_twice_is_masked(
+    monkeypatch: pytest.MonkeyPatch, key: str, outer: Callable[[str], str]
+) -> None:
+    """As `\\&quot;` in HTML that shows JSON, `%5C%22` in the address of one, and every other pair."""
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", key)
+    for name, inner in ESCAPES.items():
+        for within in (key, f"\"before\" {key} 'after'"):
+            shown = secrets.masked(outer(inner(within)))
+            assert secrets.HIDDEN in shown, name
+            assert "cret" not in shown, name
+            assert "w0rd" not in shown, name
+
+
+@pytest.mark.parametrize("outer", [json.dumps, quote, html.escape, html_json])
+def test_a_key_in_base64_is_masked_however_that_is_escaped(outer: Callable[[str], str]) -> None:
+    for before in range(3):
+        encoded = base64.b64encode(b"x" * before + KEY.encode()).decode()
+        shown = secrets.masked(outer(encoded))
+        assert secrets.HIDDEN in shown
+        assert encoded[8:16] not in shown
+
+
+def test_masked_json_stays_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("\"s3cret'w0rd\\", "\\s3cret", "'s3cret\"", KEY):
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", key)
+        masked = json.loads(secrets.masked(json.dumps({"a": key, key: [f'"{key}"', json.dumps({"b": key})]})))
+        assert masked == {"a": "***", "***": ['"***"', '{"b": "***"}']}
 
 
 def test_what_only_resembles_a_key_stays() -> None:
