@@ -71,11 +71,15 @@ def api_key() -> str:
 def masked(text: str) -> str:
     """`text` without the secrets in the environment of this process, in whatever form: as they are, as Python, JSON,
     HTML or a URL writes them, or in base64."""
-    values = _values()
-    pattern = _forms(values)
-    if pattern is None or not any(mark in text for mark in _marks(values)):
+    if not any(mark in text for mark in marks()):
         return text
-    return pattern.sub(HIDDEN, text)
+    return _forms(_values()).sub(HIDDEN, text)
+
+
+def marks() -> tuple[str, ...]:
+    """Letters and digits, at least one text of which is part of every form of a secret: a quick check for whether a
+    full search is needed. Empty without secrets."""
+    return _marks(_values())
 
 
 def beginning(text: str, length: int) -> str:
@@ -95,7 +99,7 @@ def masked_values(value: object) -> object:
 
 def masked_json(lines: bytes) -> bytes:
     """`masked` for many lines of JSON at once: they are searched as bytes, and read only where a secret may be."""
-    if not any(mark.encode() in lines for mark in _marks(_values())):
+    if not any(mark.encode() in lines for mark in marks()):
         return lines
     return masked(lines.decode("utf-8")).encode("utf-8")
 
@@ -144,16 +148,15 @@ def _values() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _forms(values: tuple[str, ...]) -> re.Pattern[str] | None:
+def _forms(values: tuple[str, ...]) -> re.Pattern[str]:
     """One pattern for all forms of all values, the longest value first."""
     secrets = _searched_for(values)
     patterns = map(pattern_of, [*secrets, *_encoded(secrets)])
-    return re.compile("|".join(patterns)) if secrets else None
+    return re.compile("|".join(patterns))
 
 
 @lru_cache(maxsize=4)
 def _marks(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Short texts, at least one of which is part of every form: a quick check for whether a full search is needed."""
     secrets = _searched_for(values)
     return tuple(sorted(set(map(longest_plain, [*secrets, *_encoded(secrets)]))))
 

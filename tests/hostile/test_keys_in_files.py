@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import duckdb
 import pytest
 import yaml
 
@@ -90,6 +91,7 @@ def test_no_command_writes_or_prints_a_key(
         ("sql", "SELECT * FROM samples", "--csv"),
         ("report", "--out", "all.html"),
         ("export", run, "exported", "--task", task),
+        ("db", "export", "tables"),
     ):
         monkeypatch.chdir(out)
         code, *streams = harness(*words, *results)
@@ -98,6 +100,12 @@ def test_no_command_writes_or_prints_a_key(
     assert not any(part.decode() in str(text) for text in texts for part in PARTS)
     assert {"g.xml", "g.md", "p.json", "all.html"} <= {path.name for path in out.rglob("*")}
     assert _leaks(out) == []
+    for file in (out / "tables").iterdir():
+        cells = repr(duckdb.sql(f"FROM '{file}'").fetchall())
+        assert not any(part.decode() in cells for part in PARTS), file.name
+    ids = duckdb.sql(f"SELECT DISTINCT sample_id, input->>'input', shots FROM '{out}/tables/samples.parquet'").fetchall()
+    assert ids
+    assert all("***" in str(text) for row in ids for text in row if text)
     if known_from == "the run":
         assert _leaks(tmp_path / "r") == []
 

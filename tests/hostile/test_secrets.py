@@ -156,7 +156,7 @@ def test_a_key_in_base64_is_masked_however_that_is_escaped(outer: Callable[[str]
 
 
 def test_masked_json_stays_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in ("\"s3cret'w0rd\\", "\\s3cret", "'s3cret\"", KEY):
+    for key in ("\"s3cret'w0rd\\", "\\s3cret1", "'s3cret\"", KEY):
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", key)
         masked = json.loads(secrets.masked(json.dumps({"a": key, key: [f'"{key}"', json.dumps({"b": key})]})))
         assert masked == {"a": "***", "***": ['"***"', '{"b": "***"}']}
