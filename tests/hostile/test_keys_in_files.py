@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,10 +17,12 @@ import yaml
 from harness.benchmarks import lm_eval_files
 from harness.core import notices
 from harness.core.errors import ConfigError
+from harness.core.execution import Job
 from harness.core.recipes import from_config
 from harness.results import example_labels
 from harness.results.folder import ResultsFolder
 from harness.results.remote.data import local_copy
+from harness.runner.executors.processes import Processes
 from harness.runner.tracking import _flat
 from harness.search import study_storage
 from harness.search.recipe_file import write_recipe
@@ -151,6 +154,60 @@ def test_a_logged_line_has_no_key_and_no_power(
     )
     notices.Screen().emit(record)
     assert capsys.readouterr().err == "*** \\x1b[2J https://***@h/\n"
+
+
+class NoTravelerError(Exception):
+    """Cannot be pickled and read again."""
+
+    def __init__(self, text: str, *, needed: int) -> None:
+        super().__init__(text)
+
+
+def _failing_worker() -> Callable[[str, object], str]:
+    """In a worker process: an error that says a key, caused by another one, is logged and then raised."""
+
+    def work(what: str, notify: object) -> str:
+        try:
+            raise ValueError(f"cause {what}")
+        except ValueError as cause:
+            try:
+                raise NoTravelerError(f"effect \x1b[2J {what}", needed=1) from cause
+            except NoTravelerError:
+                logging.getLogger("library").exception("logged %s", what)
+                warnings.warn(f"warned {what}", stacklevel=1)
+                thread = Thread(target=int, args=(what,))
+                thread.start()
+                thread.join()
+                raise
+
+    return work
+
+
+def test_a_worker_process_prints_no_key_with_its_errors_warnings_and_threads(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    monkeypatch.delenv("HARNESS_LOG", raising=False)
+    jobs = [Job(what=KEY, group="g")]
+    with pytest.raises(RuntimeError, match=r"NoTravelerError: effect") as raised:
+        list(Processes(workers=1).run(jobs, _failing_worker, lambda position, event: None))
+    printed = capfd.readouterr().err
+    for part in ("cause ***", "effect \\x1b[2J ***", "logged ***", "warned ***", "ValueError: invalid literal"):
+        assert part in printed
+    assert not any(part.decode() in printed + str(raised.value) for part in PARTS)
+    assert "\x1b" not in printed
+
+
+def test_a_program_without_handlers_sees_no_key_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with notices.captured(tmp_path / "library.log"):
+        logging.getLogger("library").error("shown %s", KEY)
+        logging.getLogger("library").warning("kept %s \x1b[2J", KEY)
+    assert capsys.readouterr().err == "shown ***\n"
+    assert "kept *** \\x1b[2J\n" in (tmp_path / "library.log").read_text()
 
 
 @pytest.mark.parametrize(
