@@ -14,11 +14,10 @@ from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.core.files import draft
 from harness.core.secrets import masked
-from harness.core.text import cell_text, code_span
+from harness.core.text import cell_text, code_span, visible
 from harness.core.text import markdown as escape
 from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.verdict_types import Cost, RecipeSummary, Verdict
-from harness.report.html.page import visible
 from harness.results.run_labels import BESIDE, IMPORTED
 
 FORMATS = ("html", "md", "json", "csv")
@@ -144,7 +143,7 @@ def as_csv(verdicts: Sequence[Verdict]) -> str:
 
 
 def _csv_cell(value: object) -> object:
-    """A cell that has no power over the terminal that shows the file, nor over a spreadsheet."""
+    """A cell that has no power over the terminal or CI log that shows the file, nor over a spreadsheet."""
     return cell_text(visible(value) if isinstance(value, str) else value)
 
 

@@ -106,7 +106,9 @@ def test_no_command_writes_or_prints_a_key(
     for file in (out / "tables").iterdir():
         cells = repr(duckdb.sql(f"FROM '{file}'").fetchall())
         assert not any(part.decode() in cells for part in PARTS), file.name
-    ids = duckdb.sql(f"SELECT DISTINCT sample_id, input->>'input', shots FROM '{out}/tables/samples.parquet'").fetchall()
+    ids = duckdb.sql(
+        f"SELECT DISTINCT sample_id, input->>'input', shots FROM '{out}/tables/samples.parquet'"
+    ).fetchall()
     assert ids
     assert all("***" in str(text) for row in ids for text in row if text)
     if known_from == "the run":
@@ -192,7 +194,13 @@ def test_a_worker_process_prints_no_key_with_its_errors_warnings_and_threads(
     with pytest.raises(RuntimeError, match=r"NoTravelerError: effect") as raised:
         list(Processes(workers=1).run(jobs, _failing_worker, lambda position, event: None))
     printed = capfd.readouterr().err
-    for part in ("cause ***", "effect \\x1b[2J ***", "logged ***", "warned ***", "ValueError: invalid literal"):
+    for part in (
+        "cause ***",
+        "effect \\x1b[2J ***",
+        "logged ***",
+        "warned ***",
+        "ValueError: invalid literal",
+    ):
         assert part in printed
     assert not any(part.decode() in printed + str(raised.value) for part in PARTS)
     assert "\x1b" not in printed
