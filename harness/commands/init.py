@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.core.secrets import beginning
 from harness.core.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _rendered(example: Shown | None) -> list[str]:
         return []
     messages = [(message.role, message.content) for message in example.messages]
     texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*messages, ("target", example.target)])
-    lines = (f"  {role}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}" for role, text in texts)
+    lines = (f"  {role}: {beginning(text, LONGEST)}" for role, text in texts)
     return [f"example {example.id}, as a model sees it (harness validate shows all of it):", *lines]
 
 

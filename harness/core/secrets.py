@@ -34,9 +34,15 @@ SHORTEST = 8
 """Characters of the shortest value that is searched for in texts: `none` and `EMPTY` are words, not
 secrets."""
 _NAMES = r"(?:key|token|secret|password|passwd)"
-_NAMED = re.compile(rf"(?i)((?:^|[-_?&#,;\s\"'{{(\[])[\w.-]*{_NAMES}=)[^&#,\s]+")
+# Each pattern below begins where a word begins, or is bounded: none searches the rest of a text from every letter.
+_NAMED = re.compile(
+    rf"(?i)((?:(?:^|(?<=[?&#,;\s\"'{{(\[]))[\w.-]*|(?<![\w.-])(?:[^\W_]|\.)*[-_][\w.-]*){_NAMES}=)[^&#,\s]+"
+)
 _IN_JSON = re.compile(rf"(?i)([\"'][\w.-]*{_NAMES}\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+")
-_IN_ADDRESS = re.compile(r"(\w+://)(?:[^/\s:@?#\"']*:(?!\d+(?:/|$))[^\s\"']*|[^/\s?#]*)@")
+_PASSWORD = re.compile(r"(?<!\w)(\w+://)[^/\s:@?#\"']*:(?!\d+(?:/|$))[^\s\"']*@")
+_USER = re.compile(r"(?<!\w)(\w+://)(?!\*\*\*@)[^/\s?#]*@")
+_PIECE = re.compile(r"[^\s\"']+")
+"""What may hold one address with a password."""
 _IN_QUERY = r"(?:[?&;]|%3F|%26|%3B|\\u0026)"
 """Before a field of a query: as it is, in a query of another address, in JSON for HTML."""
 _SIGNED = re.compile(
@@ -47,7 +53,7 @@ _SIGNED = re.compile(
 )
 _OF_SIGNATURES = re.compile(r"(?i)\b(?:x-amz-security-token|rlkey|__token__)=[^&#]*")
 """Fields of signed addresses that are called tokens or keys."""
-_SPACED = re.compile(rf"(?i)([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
+_SPACED = re.compile(rf"(?i)(?<![\w.-])([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
 
 
 def api_key() -> str:
@@ -111,7 +117,7 @@ def hidden(text: str) -> str:
 
 def in_addresses(text: str) -> str:
     """`masked`, and passwords and signatures of addresses replaced; all else stays, such as `key=value` in a remedy."""
-    return _SIGNED.sub(rf"\1{HIDDEN}", _IN_ADDRESS.sub(rf"\1{HIDDEN}@", masked(text)))
+    return _SIGNED.sub(rf"\1{HIDDEN}", _without_users(masked(text)))
 
 
 def holds_password(url: str) -> bool:
@@ -122,13 +128,20 @@ def holds_password(url: str) -> bool:
 
 def without_passwords(text: str) -> str:
     """`text` with passwords in addresses and values of secret names replaced."""
-    for pattern, change in (
-        (_IN_ADDRESS, rf"\1{HIDDEN}@"),
-        (_NAMED, rf"\1{HIDDEN}"),
-        (_IN_JSON, rf"\1{HIDDEN}"),
-    ):
-        text = pattern.sub(change, text)
-    return text
+    return _IN_JSON.sub(rf"\1{HIDDEN}", _NAMED.sub(rf"\1{HIDDEN}", _without_users(text)))
+
+
+def _without_users(text: str) -> str:
+    """`text` with users and passwords in addresses replaced."""
+    if "@" not in text or "://" not in text:
+        return text
+    return _USER.sub(rf"\1{HIDDEN}@", _PIECE.sub(_without_password, text))
+
+
+def _without_password(piece: re.Match[str]) -> str:
+    """A password ends at the last `@`; what stands behind it is not searched, again and again, for another."""
+    head, at, tail = piece[0].rpartition("@")
+    return _PASSWORD.sub(rf"\1{HIDDEN}@", head + at) + tail if at else tail
 
 
 def in_command(words: Sequence[str]) -> list[str]:

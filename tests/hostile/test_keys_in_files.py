@@ -18,6 +18,7 @@ from harness.benchmarks import lm_eval_files
 from harness.core import notices
 from harness.core.errors import ConfigError
 from harness.core.execution import Job
+from harness.core.kinds import build
 from harness.core.recipes import from_config
 from harness.results import example_labels
 from harness.results.folder import ResultsFolder
@@ -145,6 +146,29 @@ def test_a_key_is_masked_before_a_text_is_cut_or_broken_over_lines(
     for before in range(80):
         file = write_recipe(recipe, tmp_path / "recipe.yaml", f"{'c' * 51} \n{'d' * before}{KEY}")
         assert _leaks(tmp_path) == [], file.read_text()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"kind": "choice", "choices": ["a", "b"]},
+        {"kind": "number"},
+        {"kind": "regex", "pattern": "a"},
+        {"kind": "sql"},
+        {"kind": "yaml"},
+        {"kind": "json_schema", "schema": {"type": "object", "properties": {"a": {"type": "integer"}}}},
+    ],
+    ids=lambda form: form["kind"],
+)
+def test_why_an_answer_is_invalid_holds_no_part_of_a_key(
+    monkeypatch: pytest.MonkeyPatch, form: dict[str, object]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    built = build("formats", form)
+    for before in (*range(35, 60), *range(180, 200), *range(270, 300)):
+        text = f"{'x' * before} {KEY}"
+        answers = (text, json.dumps({"a": text}), f"a: [{text}", f"SELECT {text}")
+        assert not any(part.decode() in str(built.read(answer)) for answer in answers for part in PARTS)
 
 
 def test_a_logged_line_has_no_key_and_no_power(

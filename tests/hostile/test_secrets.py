@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.core import secrets, terminal
+from harness.core import deadline, secrets, terminal
 from harness.core.errors import ConfigError
 from harness.core.files import json_line, write_json, write_text
 from harness.core.text import markdown
@@ -234,6 +234,24 @@ def test_the_recorded_command_holds_no_secret(words: list[str]) -> None:
     assert "w0rd" not in shown
     assert shown.startswith("run ")
     assert shown.endswith(" tail")
+
+
+@pytest.mark.parametrize(
+    "words", ["-a", "_", "a", "key", "a://", "@ a://b:", '"@a://', "key: ", "'key':'", "?sig=", ".-_"]
+)
+def test_a_long_text_is_searched_once_and_not_from_every_letter(words: str) -> None:
+    """Such a text may be the name of a model in another tool's log, or what a library logs."""
+    text = words * (200_000 // len(words))
+    with deadline.within(20):
+        assert secrets.hidden(text)
+        assert secrets.in_addresses(text)
+        assert secrets.in_command([text])
+
+
+def test_several_addresses_lose_their_passwords_each() -> None:
+    text = "'http://me:w0rd@a','postgres://w0rd@b' x://me:w@rd@c/p@q 1:2@3 http://h:80/a@b"
+    shown = "'http://***@a','postgres://***@b' x://***@q 1:2@3 http://h:80/a@b"
+    assert secrets.hidden(text) == secrets.in_addresses(text) == shown
 
 
 def test_what_is_no_secret_is_recorded_as_it_is() -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting, terminal
-from harness.core.secrets import masked
+from harness.core.secrets import beginning, masked
 from harness.core.text import cell_text, one_line, visible
 from harness.results.run_files import JsonLine
 
@@ -115,7 +115,7 @@ def _run_cells(run: RunRow, scores: Mapping[str, Measured], *, running: bool) ->
         status = "running"
     return [
         run.id,
-        status if run.error is None else f"{status}: {run.error[:60]}",
+        status if run.error is None else f"{status}: {beginning(run.error, 60)}",
         "–" if primary is None else f"{run.primary_scorer} {formatting.decimal(primary.mean)}",
         _count(run, primary),
         "–" if valid is None else f"{valid.mean:.0%}",
