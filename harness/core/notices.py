@@ -38,7 +38,8 @@ def to_screen() -> None:
     level = os.environ.get(LEVEL, "WARNING")
     logging.basicConfig(level=level, format="%(message)s", handlers=[Screen()])
     logging.captureWarnings(True)
-    threading.excepthook = _log_thread
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread
 
 
 def _log_thread(ended: threading.ExceptHookArgs) -> None:

@@ -132,7 +132,7 @@ def _data(record: RunRecord, task: Task) -> str:
     lines = [
         f"## Where it comes from\n\n- Task: {escape(task.name)}, version {task.version} ({sizes} examples)",
         f"- Data: sha256 {code_span(str(record.task.data_hash))}",
-        f"- Run: key {code_span(record.key)}, {escape(str(record.started_at or _UNKNOWN))}",
+        f"- Run: key {code_span(str(record.key))}, {escape(str(record.started_at or _UNKNOWN))}",
         f"- Code: {escape(state)}",
         f"- Command: {code_span(str(record.command or _UNKNOWN))}",
     ]

@@ -37,8 +37,6 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 """An error without a code is temporary if its text matches this; any other would recur."""
-_UNNAMED = 500
-"""The status of an error that names none: it is retried."""
 LIST_SECONDS = 10.0
 """How long a server may take to list its models."""
 
