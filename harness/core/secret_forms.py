@@ -69,9 +69,7 @@ def _character(letter: str) -> str:
         return f"(?:{'|'.join(f'{_BACKSLASH}{{{count}}}' for count in counts)})"
     if letter in QUOTES:  # at the edge of a secret, where one of the other kind may enclose the whole text
         return f"(?:{letter * 2}|{_escaped(letter)})"
-    if (
-        letter in "@:."
-    ):  # Markdown has a zero-width space behind `@` and `:` and before `.`, so that no link comes about
+    if letter in "@:.":  # Markdown has a zero-width space beside them, so that no link comes about
         space = f"(?:{_escaped(ZERO_WIDTH)}){{0,3}}"
         return f"{space}{_escaped(letter)}{space}"
     return f"(?:{_escaped(' ')}|{_escaped('+')})" if letter == " " else _escaped(letter)
