@@ -6,7 +6,6 @@ import contextlib
 import errno
 import importlib
 import inspect
-import logging
 import os
 import pkgutil
 import signal
@@ -140,9 +139,7 @@ def _exit_code() -> int | str | None:
     Raises:
         OSError: stdout cannot be written.
     """
-    logging.basicConfig(
-        level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", handlers=[notices.Screen()]
-    )
+    notices.to_screen()
     register()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)

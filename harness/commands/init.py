@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.core.secrets import beginning
 from harness.core.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _rendered(example: Shown | None, handle: str) -> list[str]:
         return []
     messages = [(message.role, message.content) for message in example.messages]
     texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*messages, ("target", example.target)])
-    lines = (f"  {role}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}" for role, text in texts)
+    lines = (f"  {role}: {beginning(text, LONGEST)}" for role, text in texts)
     whole = shlex.join(["harness", "validate", handle])
     return [f"example {example.id}, as a model sees it (in full: {whole}):", *lines]
 

@@ -15,6 +15,8 @@ RESERVED = {"true", "false", "none", "self", "loop", "system", "and", "or", "not
 SHOWN = 60
 LONGEST = 200
 """Bytes of a name in UTF-8: a file's name has at most 255."""
+LONGEST_PART, LONGEST_PART_BYTES = 40, 100
+"""Characters, and bytes in UTF-8, of a foreign name in a file's name, which may hold two of them."""
 
 
 def check(name: str, what: str, file: Path | str | None = None) -> str:
@@ -23,7 +25,7 @@ def check(name: str, what: str, file: Path | str | None = None) -> str:
     Raises:
         ConfigError: it has another character, consists of dots alone, begins with a dash, or is too long.
     """
-    if len(name.encode("utf-8", "replace")) > LONGEST:
+    if _bytes(name) > LONGEST:
         raise ConfigError(
             f"{what} '{name[:SHOWN]}…' has {len(name):,} characters",
             file=file,
@@ -47,3 +49,20 @@ def as_shown(field: str) -> str:
     """A field's name for readers: without the underscore that keeps it apart from a reserved word."""
     word = field.removesuffix("_")
     return word if word != field and is_reserved(word) else field
+
+
+def is_valid(name: str) -> bool:
+    """Whether `check` lets a name pass."""
+    return _bytes(name) <= LONGEST and PATTERN.fullmatch(name) is not None
+
+
+def slug(name: str) -> str:
+    """A foreign name as a part of a file's name: any other character becomes `_`, and its end is cut off. Different names
+    may have the same slug, and it is empty where nothing is left.
+    """
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._-")[:LONGEST_PART]
+    return plain.encode("utf-8")[:LONGEST_PART_BYTES].decode("utf-8", "ignore")
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode("utf-8", "replace"))

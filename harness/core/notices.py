@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,23 @@ class Screen(logging.StreamHandler[TextIO]):
         return visible(hidden(super().format(record)))
 
 
+def to_screen() -> None:
+    """Show what is logged, what libraries warn of and what ends a thread on stderr, by `Screen`: in this process from
+    now on, unless it has handlers of its own."""
+    level = os.environ.get(LEVEL, "WARNING")
+    logging.basicConfig(level=level, format="%(message)s", handlers=[Screen()])
+    logging.captureWarnings(True)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread
+
+
+def _log_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+        name = "a thread" if ended.thread is None else ended.thread.name
+        error = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        logging.getLogger(__name__).error("%s ended", name, exc_info=error)
+
+
 @contextmanager
 def captured(file: Path) -> Iterator[None]:
     """Append what libraries log below ERROR to `file` while the body runs; nothing is written if they are
@@ -46,7 +64,7 @@ def captured(file: Path) -> Iterator[None]:
     # A process without handlers shows warnings through `lastResort`, which an added handler would silence.
     added: list[logging.Handler] = [notices]
     if not root.handlers:
-        added.append(logging.StreamHandler(sys.stderr))
+        added.append(Screen())
         added[-1].setLevel(logging.WARNING)
         shown.append(added[-1])
     for handler in added:
@@ -82,7 +100,7 @@ class _Notices(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not _is_shown(record):
-            self._lines.append(hidden(f"{self.format(record)}\n"))
+            self._lines.append(visible(hidden(f"{self.format(record)}\n")))
 
     def write(self, file: Path) -> None:
         if self._lines and file.parent.is_dir():

@@ -34,9 +34,15 @@ SHORTEST = 8
 """Characters of the shortest value that is searched for in texts: `none` and `EMPTY` are words, not
 secrets."""
 _NAMES = r"(?:key|token|secret|password|passwd)"
-_NAMED = re.compile(rf"(?i)((?:^|[-_?&#,;\s\"'{{(\[])[\w.-]*{_NAMES}=)[^&#,\s]+")
+# Each pattern below begins where a word begins, or is bounded: none searches the rest of a text from every letter.
+_NAMED = re.compile(
+    rf"(?i)((?:(?:^|(?<=[?&#,;\s\"'{{(\[]))[\w.-]*|(?<![\w.-])(?:[^\W_]|\.)*[-_][\w.-]*){_NAMES}=)[^&#,\s]+"
+)
 _IN_JSON = re.compile(rf"(?i)([\"'][\w.-]*{_NAMES}\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+")
-_IN_ADDRESS = re.compile(r"(\w+://)(?:[^/\s:@?#\"']*:(?!\d+(?:/|$))[^\s\"']*|[^/\s?#]*)@")
+_PASSWORD = re.compile(r"(?<!\w)(\w+://)[^/\s:@?#\"']*:(?!\d+(?:/|$))[^\s\"']*@")
+_USER = re.compile(r"(?<!\w)(\w+://)(?!\*\*\*@)[^/\s?#]*@")
+_PIECE = re.compile(r"[^\s\"']+")
+"""What may hold one address with a password."""
 _IN_QUERY = r"(?:[?&;]|%3F|%26|%3B|\\u0026)"
 """Before a field of a query: as it is, in a query of another address, in JSON for HTML."""
 _SIGNED = re.compile(
@@ -47,7 +53,7 @@ _SIGNED = re.compile(
 )
 _OF_SIGNATURES = re.compile(r"(?i)\b(?:x-amz-security-token|rlkey|__token__)=[^&#]*")
 """Fields of signed addresses that are called tokens or keys."""
-_SPACED = re.compile(rf"(?i)([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
+_SPACED = re.compile(rf"(?i)(?<![\w.-])([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
 
 
 def api_key() -> str:
@@ -71,11 +77,15 @@ def api_key() -> str:
 def masked(text: str) -> str:
     """`text` without the secrets in the environment of this process, in whatever form: as they are, as Python, JSON,
     HTML or a URL writes them, or in base64."""
-    values = _values()
-    pattern = _forms(values)
-    if pattern is None or not any(mark in text for mark in _marks(values)):
+    if not any(mark in text for mark in marks()):
         return text
-    return pattern.sub(HIDDEN, text)
+    return _forms(_values()).sub(HIDDEN, text)
+
+
+def marks() -> tuple[str, ...]:
+    """Letters and digits, at least one text of which is part of every form of a secret: a quick check for whether a
+    full search is needed. Empty without secrets."""
+    return _marks(_values())
 
 
 def beginning(text: str, length: int) -> str:
@@ -95,7 +105,7 @@ def masked_values(value: object) -> object:
 
 def masked_json(lines: bytes) -> bytes:
     """`masked` for many lines of JSON at once: they are searched as bytes, and read only where a secret may be."""
-    if not any(mark.encode() in lines for mark in _marks(_values())):
+    if not any(mark.encode() in lines for mark in marks()):
         return lines
     return masked(lines.decode("utf-8")).encode("utf-8")
 
@@ -107,7 +117,7 @@ def hidden(text: str) -> str:
 
 def in_addresses(text: str) -> str:
     """`masked`, and passwords and signatures of addresses replaced; all else stays, such as `key=value` in a remedy."""
-    return _SIGNED.sub(rf"\1{HIDDEN}", _IN_ADDRESS.sub(rf"\1{HIDDEN}@", masked(text)))
+    return _SIGNED.sub(rf"\1{HIDDEN}", _without_users(masked(text)))
 
 
 def holds_password(url: str) -> bool:
@@ -118,13 +128,20 @@ def holds_password(url: str) -> bool:
 
 def without_passwords(text: str) -> str:
     """`text` with passwords in addresses and values of secret names replaced."""
-    for pattern, change in (
-        (_IN_ADDRESS, rf"\1{HIDDEN}@"),
-        (_NAMED, rf"\1{HIDDEN}"),
-        (_IN_JSON, rf"\1{HIDDEN}"),
-    ):
-        text = pattern.sub(change, text)
-    return text
+    return _IN_JSON.sub(rf"\1{HIDDEN}", _NAMED.sub(rf"\1{HIDDEN}", _without_users(text)))
+
+
+def _without_users(text: str) -> str:
+    """`text` with users and passwords in addresses replaced."""
+    if "@" not in text or "://" not in text:
+        return text
+    return _USER.sub(rf"\1{HIDDEN}@", _PIECE.sub(_without_password, text))
+
+
+def _without_password(piece: re.Match[str]) -> str:
+    """A password ends at the last `@`; what stands behind it is not searched, again and again, for another."""
+    head, at, tail = piece[0].rpartition("@")
+    return _PASSWORD.sub(rf"\1{HIDDEN}@", head + at) + tail if at else tail
 
 
 def in_command(words: Sequence[str]) -> list[str]:
@@ -144,19 +161,17 @@ def _values() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _forms(values: tuple[str, ...]) -> re.Pattern[str] | None:
+def _forms(values: tuple[str, ...]) -> re.Pattern[str]:
     """One pattern for all forms of all values, the longest value first."""
     secrets = _searched_for(values)
-    patterns = [*map(pattern_of, secrets), *map(re.escape, _encoded(secrets))]
-    return re.compile("|".join(patterns)) if patterns else None
+    patterns = map(pattern_of, [*secrets, *_encoded(secrets)])
+    return re.compile("|".join(patterns))
 
 
 @lru_cache(maxsize=4)
 def _marks(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Short texts, at least one of which is part of every form: a quick check for whether a full search is needed."""
     secrets = _searched_for(values)
-    marks = {longest_plain(secret) for secret in secrets} | set(_encoded(secrets))
-    return tuple(sorted(marks))
+    return tuple(sorted(set(map(longest_plain, [*secrets, *_encoded(secrets)]))))
 
 
 def _searched_for(values: tuple[str, ...]) -> list[str]:

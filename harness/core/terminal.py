@@ -19,6 +19,7 @@ from harness.core.text import json_text, one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -55,6 +56,14 @@ def say_json(value: object) -> None:
     """Print one JSON object on one line; values that JSON does not know, such as times, as their text."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     print(json_text(masked(text)), flush=True)
+
+
+def line(text: str, style: str = "") -> Text:
+    r"""One line for a console, which may break it by its width; line breaks in the text are shown as `\n`, so that no name
+    or answer of others begins a line of its own."""
+    from rich.text import Text
+
+    return Text(one_line(text), style)
 
 
 def console(**options: bool | int | None) -> Console:

@@ -108,3 +108,22 @@ def markdown(text: str) -> str:
     table cell."""
     escaped = _MARKUP.sub(r"\\\1", one_line(text))
     return _LINKS.sub("\\1\u200b", escaped)
+
+
+def code_span(text: str) -> str:
+    """Foreign text for Markdown, as code on one line; backticks in it do not end the span."""
+    shown = one_line(text)
+    marks = _fence(shown, 1)
+    space = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) or not shown else ""
+    return f"{marks}{space}{shown}{space}{marks}"
+
+
+def code_block(text: str, language: str) -> str:
+    """Foreign text for Markdown, as a block of code, which no line in it ends."""
+    marks = _fence(text, 3)
+    return f"{marks}{language}\n{visible(text)}\n{marks}"
+
+
+def _fence(text: str, least: int) -> str:
+    """More backticks than stand in a row in `text`."""
+    return "`" * max(least, *(len(run) + 1 for run in re.findall("`+", text)), 0)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import yaml
 
 from harness.core.protocols import Task
+from harness.core.text import code_block, code_span
+from harness.core.text import markdown as escape
 from harness.export.serving import architecture
 from harness.models.architecture import DECODER
 from harness.results.records.run import RunRecord
@@ -44,13 +46,13 @@ def render(
         _front(record, task, scores, layout, kind.pipeline), sort_keys=False, allow_unicode=True
     )
     parts = [
-        f"---\n{front}---\n\n# {record.id}",
+        f"---\n{front}---\n\n# {escape(record.id)}",
         _what(record, layout),
         _results(record, scores),
         _training(record),
         _data(record, task),
         _licence(record, task),
-        "## Serve it\n\n```sh\n" + "\n".join(commands) + "\n```\n\n" + _asking(kind is DECODER),
+        "## Serve it\n\n" + code_block("\n".join(commands), "sh") + "\n\n" + _asking(kind is DECODER),
         rules,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -91,20 +93,22 @@ def _what(record: RunRecord, layout: str | None) -> str:
     share = record.runtime.quantized_share
     bits = "" if share is None else f" with {share:.0%} of the weights between its ends in few bits"
     return (
-        f"{recipe.about or recipe.name}\n\n- Base: `{model.spec}`, loaded as `{recipe.base['kind']}`{bits}"
-        f" (fingerprint `{model.fingerprint}`)\n- Trained: {kinds}\n- Asked: `{recipe.program['kind']}`; "
+        f"{escape(recipe.about or recipe.name)}\n\n- Base: {code_span(model.spec)}, loaded as "
+        f"{code_span(str(recipe.base['kind']))}{bits} (fingerprint {code_span(str(model.fingerprint))})\n"
+        f"- Trained: {escape(kinds)}\n- Asked: {code_span(str(recipe.program['kind']))}; "
         f"all of it is in `program.json`\n\n{held}"
     )
 
 
 def _results(record: RunRecord, scores: Sequence[Score]) -> str:
     lines = [
-        f"## Scores\n\nOn the {record.split} split of {record.task.name}, seed {record.seed}. The "
+        f"## Scores\n\nOn the {escape(record.split)} split of {escape(record.task.name)}, seed {record.seed}. The "
         "interval is 95 % over test examples and does not cover other seeds. An invalid answer counts as 0.\n",
         "| scorer | mean | 95 % interval | n |\n|---|---|---|---|",
     ]
     for score in scores:
-        name = f"**{score.scorer}**" if score.scorer == record.task.primary else score.scorer
+        shown = escape(score.scorer)
+        name = f"**{shown}**" if score.scorer == record.task.primary else shown
         interval = f"{100 * score.low:.1f} – {100 * score.high:.1f}"
         lines.append(f"| {name} | {100 * score.mean:.1f} | {interval} | {score.n} |")
     return "\n".join(lines)
@@ -118,35 +122,37 @@ def _training(record: RunRecord) -> str:
     settings = yaml.safe_dump(record.recipe.raw["weights"], sort_keys=False, allow_unicode=True).rstrip()
     return (
         f"## Training\n\n{moved}, {train.steps} steps, {train.tokens:,} tokens, "
-        f"{train.seconds:.0f} s.\n\n```yaml\n{settings}\n```"
+        f"{train.seconds:.0f} s.\n\n{code_block(settings, 'yaml')}"
     )
 
 
 def _data(record: RunRecord, task: Task) -> str:
-    sizes = ", ".join(f"{len(rows)} {name}" for name, rows in task.splits.items())
+    sizes = ", ".join(f"{len(rows)} {escape(name)}" for name, rows in task.splits.items())
     state = f"{record.git.sha or _UNKNOWN}{' with uncommitted changes' if record.git.dirty else ''}"
     lines = [
-        f"## Where it comes from\n\n- Task: {task.name}, version {task.version} ({sizes} examples)",
-        f"- Data: sha256 `{record.task.data_hash}`",
-        f"- Run: key `{record.key}`, {record.started_at or _UNKNOWN}",
-        f"- Code: {state}",
-        f"- Command: `{record.command or _UNKNOWN}`",
+        f"## Where it comes from\n\n- Task: {escape(task.name)}, version {task.version} ({sizes} examples)",
+        f"- Data: sha256 {code_span(str(record.task.data_hash))}",
+        f"- Run: key {code_span(str(record.key))}, {escape(str(record.started_at or _UNKNOWN))}",
+        f"- Code: {escape(state)}",
+        f"- Command: {code_span(str(record.command or _UNKNOWN))}",
     ]
     for made in record.generated:
         settings = ", ".join(
             f"{name}: {value}" for name, value in made.items() if isinstance(value, str | int)
         )
-        lines.append(f"- Generated data: {settings}")
+        lines.append(f"- Generated data: {escape(settings)}")
     versions = record.versions or {}
     if versions:
-        lines.append("- Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
+        lines.append(
+            "- Versions: " + escape(", ".join(f"{name} {version}" for name, version in versions.items()))
+        )
     return "\n".join(lines)
 
 
 def _licence(record: RunRecord, task: Task) -> str:
     return (
-        f"## Licence\n\n- Base model: that of `{record.model.spec}`; read it there and put it in the front "
-        f"matter above.\n- Data: {task.licence or _UNKNOWN + ' (set `licence` in the task file)'}"
+        f"## Licence\n\n- Base model: that of {code_span(record.model.spec)}; read it there and put it in the front "
+        f"matter above.\n- Data: {escape(task.licence) if task.licence else _UNKNOWN + ' (set `licence` in the task file)'}"
     )
 
 

@@ -24,7 +24,9 @@ def commands(
     `held` is where the files of `folder` are now. The servers take decoders only; others are loaded in Python.
     """
     kind = architecture(model)
-    here, base = shlex.quote(str(folder)), shlex.quote(model)
+    # A folder's name that begins with a dash would be an option.
+    here = shlex.quote(f"./{folder}" if str(folder).startswith("-") else str(folder))
+    base = shlex.quote(model)
     lines = [] if is_hub_id(model) or layout == "model" else _base(model)
     base = base if is_hub_id(model) else '"$BASE"'
     if kind is not DECODER:
@@ -47,8 +49,8 @@ def commands(
         ]
     served = shlex.quote(f"openai:{name}@{URL}")
     run = f"harness run {shlex.quote(task)} --recipes {here}/recipe.yaml --model {served}"
-    lines = [one_line(line) for line in lines]
-    return [*lines, "", "# the same questions, sent to the server", run]
+    lines += ["", "# the same questions, sent to the server", run]
+    return [one_line(line) for line in lines]
 
 
 def architecture(model: str) -> Architecture:

@@ -17,8 +17,7 @@ from harness.core.keys import canonical_json
 from harness.imports.sample import ForeignSample
 
 Evidence = Literal["content", "hash", "id"]
-EVIDENCE: tuple[Evidence, ...] = ("content", "hash", "id")
-"""The strongest first."""
+"""What tells that two examples ask the same, the strongest first."""
 NAMELESS = "nameless-"
 """How the name of an example begins about which its log says nothing."""
 LENGTH = 16

@@ -14,7 +14,7 @@ from typing import cast
 
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
-from harness.core.secrets import hidden
+from harness.core.secrets import beginning, hidden
 from harness.imports import json_files
 from harness.imports.json_files import mapping
 from harness.imports.lm_eval_types import Output
@@ -159,7 +159,9 @@ def measured_at(output: Output, file: Path) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(float(date), datetime.UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         remedy = "seconds since 1970, or such as 2026-05-01T12:00:00"
-        raise ConfigError(f"its date {str(date)[:80]!r} is not a date", file=file, remedy=remedy) from None
+        raise ConfigError(
+            f"its date {beginning(str(date), 80)!r} is not a date", file=file, remedy=remedy
+        ) from None
 
 
 def _rest(results: Path) -> str:

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
-from harness.core.secrets import hidden
+from harness.core.secrets import beginning, hidden
 from harness.imports.content import NAMELESS, Evidence, Known, Namer, prompt_key
 from harness.imports.sample import ForeignLog, ForeignSample
 
@@ -154,8 +154,7 @@ def _unlike(first: ForeignLog, second: ForeignLog) -> Iterator[str]:
 
 
 def _short(value: JsonValue) -> str:
-    text = hidden(canonical_json(value))
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return beginning(hidden(canonical_json(value)), SHOWN)
 
 
 def _count_repeated(names: Collection[str]) -> int:

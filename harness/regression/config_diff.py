@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.core.json_types import JsonValue
+from harness.core.secrets import masked
 from harness.results.pins import Snapshot
 
 _ORDER = ("model", "recipe", "task", "prompts", "runtime", "versions", "machine", "git", "run")
@@ -85,5 +86,5 @@ def _prompts(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
 def _short(value: JsonValue) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = "not recorded" if value is None else str(value)
+    text = "not recorded" if value is None else masked(str(value))
     return text if len(text) <= 40 else f"{text[:12]}…"

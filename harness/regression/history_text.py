@@ -27,7 +27,7 @@ def _series(item: Series) -> Iterator[str]:
 def _point(point: Point) -> Iterator[str]:
     ends = f"[{100 * point.low:5.1f}, {100 * point.high:5.1f}]"
     where = f"{point.model} {point.base}"
-    yield f"  {point.at[:16]}  {100 * point.mean:5.1f} {ends} n={point.n:<4} seed {point.seed} {one_line(where)}"
+    yield f"  {one_line(point.at[:16])}  {100 * point.mean:5.1f} {ends} n={point.n:<4} seed {point.seed} {one_line(where)}"
     yield from (f"      ↑ {one_line(change)}" for change in point.changed)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from harness.core import names
 from harness.core.errors import ConfigError
 from harness.evidence.verdict_types import Verdict
 from harness.report import formats, index, subjects
@@ -19,8 +20,9 @@ RESERVED = ("index", "history")
 
 
 def named(name: str) -> Path:
-    """The file of a report where the command names none."""
-    return Path(index.FOLDER) / (f"{name}-report.html" if name in RESERVED else f"{name}.html")
+    """The file of a report where the command names none; `name` may be that of a foreign task."""
+    plain = name if names.is_valid(name) else names.slug(name) or index.FOLDER
+    return Path(index.FOLDER) / (f"{plain}-report.html" if plain in RESERVED else f"{plain}.html")
 
 
 SHOWN = 3
@@ -145,5 +147,5 @@ def _is_from_elsewhere(results: Path, ended: Mapping[str, str]) -> bool:
 
 
 def _same_names(missing: Collection[Subject], about: Collection[Subject]) -> bool:
-    names = {(subject.task, subject.model) for subject in about}
-    return all((subject.task, subject.model) in names for subject in missing)
+    pairs = {(subject.task, subject.model) for subject in about}
+    return all((subject.task, subject.model) in pairs for subject in missing)

@@ -14,10 +14,10 @@ from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.core.files import draft
 from harness.core.secrets import masked
-from harness.core.text import cell_text
+from harness.core.text import cell_text, code_span, visible
+from harness.core.text import markdown as escape
 from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.verdict_types import Cost, RecipeSummary, Verdict
-from harness.report.html.page import visible
 from harness.results.run_labels import BESIDE, IMPORTED
 
 FORMATS = ("html", "md", "json", "csv")
@@ -76,7 +76,7 @@ def write(verdicts: Sequence[Verdict], kind: str, out: Path, diagnoses: Diagnose
 
 def subjects(verdicts: Iterable[Verdict], kind: str) -> frozenset[str]:
     """What a file of this kind says that its verdicts are about: tasks with models, or imported systems."""
-    plain = _plain if kind == "md" else str
+    plain = escape if kind == "md" else str
     rows = [(v.task, v.model, recipe) for v in verdicts for recipe in ("", *(s.recipe for s in _shown(v)))]
     return frozenset(_subject(*map(plain, row)) for row in rows)
 
@@ -143,7 +143,7 @@ def as_csv(verdicts: Sequence[Verdict]) -> str:
 
 
 def _csv_cell(value: object) -> object:
-    """A cell that has no power over the terminal that shows the file, nor over a spreadsheet."""
+    """A cell that has no power over the terminal or CI log that shows the file, nor over a spreadsheet."""
     return cell_text(visible(value) if isinstance(value, str) else value)
 
 
@@ -172,14 +172,14 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
     lines = [
         _heading(verdict.task, verdict.model),
         "",
-        f"**{_plain(verdict.sentence)}**",
+        f"**{escape(verdict.sentence)}**",
         "",
-        *(f"{_plain(note)}\n" for note in verdict.notes),
+        *(f"{escape(note)}\n" for note in verdict.notes),
     ]
     if verdict.summaries:
         heads = (
             verdict.compared,
-            _plain(verdict.primary),
+            escape(verdict.primary),
             "95 % interval, all together",
             "n",
             "seeds",
@@ -192,13 +192,13 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
         lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in _shown(verdict)]
         lines.append("")
         if any(_star(verdict, summary) for summary in verdict.summaries):
-            lines += [_plain(ALONE_LEGEND), ""]
-    lines += [f"- {_plain(reason)}" for reason in verdict.reasons]
+            lines += [escape(ALONE_LEGEND), ""]
+    lines += [f"- {escape(reason)}" for reason in verdict.reasons]
     if diagnosis:
-        lines += ["", "Training:", "", *(f"- {_plain(sentence)}" for sentence in diagnosis)]
+        lines += ["", "Training:", "", *(f"- {escape(sentence)}" for sentence in diagnosis)]
     if verdict.next_step:
-        lines += ["", f"Next: {_code(verdict.next_step)}", ""]
-        lines += [f"- {_plain(line)}" for line in verdict.evidence]
+        lines += ["", f"Next: {code_span(verdict.next_step)}", ""]
+        lines += [f"- {escape(line)}" for line in verdict.evidence]
     return "\n".join(lines) + "\n"
 
 
@@ -207,16 +207,16 @@ def _shown(verdict: Verdict) -> list[RecipeSummary]:
 
 
 def _heading(task: str, model: str) -> str:
-    return f"## {_plain(task)} · {_plain(model)}"
+    return f"## {escape(task)} · {escape(model)}"
 
 
 def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
-    name = _plain(summary.recipe)
+    name = escape(summary.recipe)
     difference, low, high, _ = _against(verdict, summary)
     against = "best" if summary.recipe == verdict.best else ""
     if difference is not None:
         ends = f"[{formatting.signed(low)}, {formatting.signed(high)}]"
-        against = f"{formatting.signed(difference)} {ends}{_plain(_star(verdict, summary))}"
+        against = f"{formatting.signed(difference)} {ends}{escape(_star(verdict, summary))}"
     return [
         f"**{name}**" if summary.recipe == verdict.recommended else name,
         formatting.score(summary.mean),
@@ -239,17 +239,3 @@ def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
 def _star(verdict: Verdict, summary: RecipeSummary) -> str:
     pair = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
     return "" if pair is None else starred(pair)
-
-
-def _code(text: str) -> str:
-    """A command to paste; a backtick in it would end the code span."""
-    shown = visible(text).replace("\n", " ")
-    return f"`{shown}`" if "`" not in shown else f"``{shown}``"
-
-
-def _plain(text: str) -> str:
-    """Names come from users' files and must not become markup."""
-    shown = visible(text).replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
-    for mark in "\\|`*_[]":
-        shown = shown.replace(mark, f"\\{mark}")
-    return shown

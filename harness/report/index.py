@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.core.files import draft
+from harness.core.secrets import masked
 from harness.report import subjects
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData
@@ -106,7 +107,7 @@ def write(folder: Path) -> Path:
     reports = [{"file": name, **content} for name, content in pages if content is not None]
     out = folder / NAME
     with draft(out) as part:
-        part.write_text(render(reports, history=(folder / HISTORY).exists()), encoding="utf-8")
+        part.write_text(masked(render(reports, history=(folder / HISTORY).exists())), encoding="utf-8")
     return out
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from markupsafe import escape
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.secrets import masked
 from harness.evidence.verdict_types import Verdict
 from harness.report.build import discover, render
 from harness.report.data import load, with_verdicts
@@ -52,4 +53,4 @@ def shown(results: Path, run_ids: Sequence[str], verdicts: Sequence[Verdict], na
         if name not in known:
             raise ConfigError(f"no section '{name}'", remedy=nearest(name, known))
     title = ", ".join(dict.fromkeys(verdict.task for verdict in verdicts))
-    return Shown(render(with_verdicts(load(results, run_ids), title, verdicts), only=names))
+    return Shown(masked(render(with_verdicts(load(results, run_ids), title, verdicts), only=names)))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from harness.core.json_types import JsonValue
+from harness.core.secrets import beginning
 from harness.report.html import components, svg
 from harness.report.studies import UNITS, Study, Trial
 from harness.report.study_axes import KnobAxis, axis, written
@@ -272,7 +273,7 @@ def _whole_axis(x: svg.Scale, title: str) -> Markup:
 
 def _pole(x: float, name: str, ticks: Sequence[tuple[float, str]], index: int, last: bool = False) -> Markup:
     """One axis of the picture of all knobs; names alternate between two lines, so that they do not touch."""
-    name = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    name = beginning(name, LONGEST)
     anchor = "end" if last else "middle" if index else "start"
     return svg.group(
         svg.line(x, TOP + 16, x, BOTTOM, "zero"),

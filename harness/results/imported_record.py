@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import datetime
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import digest
+from harness.core.names import slug
 from harness.imports.sample import ForeignLog, Metric
 from harness.results.imported_rows import RowWriter, Tally
 from harness.results.log_draft import LogDraft
 from harness.results.records.run import RunRecord
 
 FORMAT = 2
-LONGEST = 40
-"""Characters of a name in a run's id."""
+UNNAMED = "log"
+"""Stands in a run's id for a name of which nothing is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ def head(log: ForeignLog, repeat: int, key: str, task: str, notes: Sequence[str]
     origin = log.origin
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return {
-        "id": f"{_slug(task)}-{_slug(log.system)}-{key[:8]}",
+        "id": f"{slug(task) or UNNAMED}-{slug(log.system) or UNNAMED}-{key[:8]}",
         "key": key,
         "format": FORMAT,
         "recipe": _recipe(log),
@@ -169,13 +169,3 @@ def _moment(text: str | None) -> str | None:
         return None
     utc = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
     return utc.astimezone(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _slug(name: str) -> str:
-    plain = re.sub(r"[^\w.-]+", "_", name).strip("._-") or "log"
-    return plain[:LONGEST]
-
-
-def file_name(name: str) -> str:
-    """A name as part of a file name."""
-    return _slug(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.leaves import leaves
+from harness.core.secrets import masked
 from harness.search import samplers
 from harness.search.space import Space
 
@@ -80,5 +81,5 @@ def _values(known: BaseDistribution) -> str:
 
 
 def _short(value: str | None) -> str:
-    text = "not recorded" if value is None else value.strip('"')
+    text = "not recorded" if value is None else masked(value.strip('"'))
     return text if len(text) <= 40 else f"{text[:12]}…"

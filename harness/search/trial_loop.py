@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Notify, Worker
 from harness.core.recipes import Recipe
+from harness.core.secrets import hidden
 from harness.results import trials
 from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
 from harness.results.records.trial import TrialRecord
@@ -260,14 +261,14 @@ class Loop:
                     trial, values, objectives.sampler_values(self.plan.objectives, values, record)
                 )
             except PrunedError as error:
-                trial.set_user_attr("stopped", str(error))
+                trial.set_user_attr("stopped", hidden(str(error)))
                 self._note_partial(trial)
                 frozen = self.study.tell(trial, state=TrialState.PRUNED)
             except KeyboardInterrupt:
                 study_storage.give_up(trial)
                 raise
             except Exception as error:
-                trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+                trial.set_user_attr("error", hidden(f"{type(error).__name__}: {error}"))
                 frozen = self.study.tell(trial, state=TrialState.FAIL)
         self.notify(self._write(frozen))
 

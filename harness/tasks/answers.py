@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
+from harness.core.secrets import beginning
 from harness.core.values import NO_ANSWER, Example, Parsed
 from harness.tasks import json_files, sources, task_file
 from harness.tasks.formats._schema import compile_schema
@@ -199,5 +200,4 @@ def _is_value(target: JsonValue, form: Format) -> bool:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+    return beginning(repr(value), 80)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.secrets import beginning
 from harness.tasks import leaks, names, split_names, target_column
 from harness.tasks.located import Located
 from harness.tasks.row_layouts import reach
@@ -286,4 +287,4 @@ def _quoted(columns: Sequence[str]) -> str:
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:39]}…")
+    return repr(beginning(text, 40))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from harness.core.characters import plain
 from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
+from harness.core.secrets import beginning
 from harness.tasks import schema_inference
 from harness.tasks.same_text import same_text
 
@@ -37,9 +38,8 @@ def one_answer(targets: Iterable[JsonValue]) -> JsonValue:
 def about_one_answer(answer: object, rows: str) -> str:
     """What to say about rows that all have one answer. `rows`: whose they are, such as "every row"."""
     text = answer if isinstance(answer, str) else canonical_json(answer)
-    shown = text if len(text) <= 60 else f"{text[:59]}…"
     return (
-        f"{rows} has the same answer, '{shown}': nothing can be told apart, and always saying it scores 100 %; "
+        f"{rows} has the same answer, '{beginning(text, 60)}': nothing can be told apart, and always saying it scores 100 %; "
         "add rows with other answers, or make the task from another column (init --target)"
     )
 

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from harness.core.terminal import line
 from harness.tasks.label_checks import Labels
 from harness.tasks.validation_report import Inspection, Shown
 
@@ -65,7 +66,7 @@ def _parts(inspection: Inspection) -> Iterable[RenderableType]:
     for problem in inspection.problems:
         ids = f" [{', '.join(problem.ids)}]" if problem.ids else ""
         head = (f"{problem.level} ", COLOURS[problem.level])
-        yield Text.assemble(head, (f"{problem.check}: ", "bold"), problem.message, (ids, "dim"))
+        yield Text.assemble(head, (f"{problem.check}: ", "bold"), line(problem.message), line(ids, "dim"))
     yield (
         Text("usable", "bold green") if inspection.usable else Text("not usable: fix the errors", "bold red")
     )
@@ -94,7 +95,7 @@ def _example(example: Shown) -> RenderableType:
             for m, title in zip(example.messages, [*titles, "input (user)"], strict=True)
         ]
     answer = Panel(Text(example.target), title="target (the answer to give)", title_align="left")
-    return Group(Text(f"example {example.id}", "bold"), *parts, answer)
+    return Group(line(f"example {example.id}", "bold"), *parts, answer)
 
 
 def _lengths(inspection: Inspection) -> RenderableType:
@@ -125,7 +126,7 @@ def _labels(labels: Labels) -> RenderableType:
         table.add_column(split, justify="right")
     order = sorted(labels.totals, key=lambda label: (-labels.totals[label], label))
     for label in order[:SHOWN_LABELS]:
-        table.add_row(Text(label), *(str(counts.get(label, 0)) for counts in labels.counts.values()))
+        table.add_row(line(label), *(str(counts.get(label, 0)) for counts in labels.counts.values()))
     more = f"… and {len(order) - SHOWN_LABELS} more labels. " if len(order) > SHOWN_LABELS else ""
     text = f"{more}Always saying '{labels.majority}' scores {labels.baseline:.1%} on test."
-    return Group(table, Text(text))
+    return Group(table, line(text))

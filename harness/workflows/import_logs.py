@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.core.activity import working
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
+from harness.core.names import slug
 from harness.core.options import path, repeated
 from harness.imports.open_logs import open_logs
 from harness.imports.pairing import Pairing
@@ -20,7 +21,7 @@ from harness.results import imported, run_labels, stored_logs
 from harness.results.database import ingest
 from harness.results.database.bulk import Written
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.imported_record import file_name
+from harness.results.imported_record import UNNAMED
 from harness.results.log_draft import LogDraft
 from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
@@ -180,7 +181,7 @@ def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bo
 
     tasks = list(dict.fromkeys(record.task.name for record in done.records))
     title = tasks[0] if len(tasks) == 1 else "imported"
-    placed = files.place(results, report or files.named(file_name(title)), ids)
+    placed = files.place(results, report or files.named(slug(title) or UNNAMED), ids)
     if placed.out is not None:
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
         mirror.keep(results, placed.out)

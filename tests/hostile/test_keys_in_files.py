@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import duckdb
 import pytest
 import yaml
 
 from harness.benchmarks import lm_eval_files
 from harness.core import notices
 from harness.core.errors import ConfigError
+from harness.core.execution import Job
+from harness.core.kinds import build
 from harness.core.recipes import from_config
 from harness.results import example_labels
 from harness.results.folder import ResultsFolder
 from harness.results.remote.data import local_copy
+from harness.runner.executors.processes import Processes
 from harness.runner.tracking import _flat
 from harness.search import study_storage
 from harness.search.recipe_file import write_recipe
@@ -90,6 +95,7 @@ def test_no_command_writes_or_prints_a_key(
         ("sql", "SELECT * FROM samples", "--csv"),
         ("report", "--out", "all.html"),
         ("export", run, "exported", "--task", task),
+        ("db", "export", "tables"),
     ):
         monkeypatch.chdir(out)
         code, *streams = harness(*words, *results)
@@ -98,6 +104,14 @@ def test_no_command_writes_or_prints_a_key(
     assert not any(part.decode() in str(text) for text in texts for part in PARTS)
     assert {"g.xml", "g.md", "p.json", "all.html"} <= {path.name for path in out.rglob("*")}
     assert _leaks(out) == []
+    for file in (out / "tables").iterdir():
+        cells = repr(duckdb.sql(f"FROM '{file}'").fetchall())
+        assert not any(part.decode() in cells for part in PARTS), file.name
+    ids = duckdb.sql(
+        f"SELECT DISTINCT sample_id, input->>'input', shots FROM '{out}/tables/samples.parquet'"
+    ).fetchall()
+    assert ids
+    assert all("***" in str(text) for row in ids for text in row if text)
     if known_from == "the run":
         assert _leaks(tmp_path / "r") == []
 
@@ -134,6 +148,29 @@ def test_a_key_is_masked_before_a_text_is_cut_or_broken_over_lines(
         assert _leaks(tmp_path) == [], file.read_text()
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"kind": "choice", "choices": ["a", "b"]},
+        {"kind": "number"},
+        {"kind": "regex", "pattern": "a"},
+        {"kind": "sql"},
+        {"kind": "yaml"},
+        {"kind": "json_schema", "schema": {"type": "object", "properties": {"a": {"type": "integer"}}}},
+    ],
+    ids=lambda form: form["kind"],
+)
+def test_why_an_answer_is_invalid_holds_no_part_of_a_key(
+    monkeypatch: pytest.MonkeyPatch, form: dict[str, object]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    built = build("formats", form)
+    for before in (*range(35, 60), *range(180, 200), *range(270, 300)):
+        text = f"{'x' * before} {KEY}"
+        answers = (text, json.dumps({"a": text}), f"a: [{text}", f"SELECT {text}")
+        assert not any(part.decode() in str(built.read(answer)) for answer in answers for part in PARTS)
+
+
 def test_a_logged_line_has_no_key_and_no_power(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +180,66 @@ def test_a_logged_line_has_no_key_and_no_power(
     )
     notices.Screen().emit(record)
     assert capsys.readouterr().err == "*** \\x1b[2J https://***@h/\n"
+
+
+class NoTravelerError(Exception):
+    """Cannot be pickled and read again."""
+
+    def __init__(self, text: str, *, needed: int) -> None:
+        super().__init__(text)
+
+
+def _failing_worker() -> Callable[[str, object], str]:
+    """In a worker process: an error that says a key, caused by another one, is logged and then raised."""
+
+    def work(what: str, notify: object) -> str:
+        try:
+            raise ValueError(f"cause {what}")
+        except ValueError as cause:
+            try:
+                raise NoTravelerError(f"effect \x1b[2J {what}", needed=1) from cause
+            except NoTravelerError:
+                logging.getLogger("library").exception("logged %s", what)
+                warnings.warn(f"warned {what}", stacklevel=1)
+                thread = Thread(target=int, args=(what,))
+                thread.start()
+                thread.join()
+                raise
+
+    return work
+
+
+def test_a_worker_process_prints_no_key_with_its_errors_warnings_and_threads(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    monkeypatch.delenv("HARNESS_LOG", raising=False)
+    jobs = [Job(what=KEY, group="g")]
+    with pytest.raises(RuntimeError, match=r"NoTravelerError: effect") as raised:
+        list(Processes(workers=1).run(jobs, _failing_worker, lambda position, event: None))
+    printed = capfd.readouterr().err
+    for part in (
+        "cause ***",
+        "effect \\x1b[2J ***",
+        "logged ***",
+        "warned ***",
+        "ValueError: invalid literal",
+    ):
+        assert part in printed
+    assert not any(part.decode() in printed + str(raised.value) for part in PARTS)
+    assert "\x1b" not in printed
+
+
+def test_a_program_without_handlers_sees_no_key_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with notices.captured(tmp_path / "library.log"):
+        logging.getLogger("library").error("shown %s", KEY)
+        logging.getLogger("library").warning("kept %s \x1b[2J", KEY)
+    assert capsys.readouterr().err == "shown ***\n"
+    assert "kept *** \\x1b[2J\n" in (tmp_path / "library.log").read_text()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.core import secrets, terminal
+from harness.core import deadline, secrets, terminal
 from harness.core.errors import ConfigError
 from harness.core.files import json_line, write_json, write_text
 from harness.core.text import markdown
@@ -79,6 +79,10 @@ def test_every_form_of_a_key_is_masked(text: str, tmp_path: Path) -> None:
         assert secrets.HIDDEN.encode() in written
 
 
+def html_json(key: str) -> str:
+    return json.dumps(key).replace("&", "\\u0026").replace("+", "\\u002B").replace("'", "\\u0027")
+
+
 ESCAPES: dict[str, Callable[[str], str]] = {
     "repr with both quote marks around": lambda key: repr(f"\"'{key}"),
     "bytes": lambda key: repr(key.encode()),
@@ -88,7 +92,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "JSON": json.dumps,
     "JSON in JSON": lambda key: json.dumps(json.dumps(key)),
     "JSON with escaped slashes": lambda key: json.dumps(key).replace("/", "\\/"),
-    "JSON for HTML": lambda key: json.dumps(key).replace("+", "\\u002B").replace("'", "\\u0027"),
+    "JSON for HTML": html_json,
     "HTML": html.escape,
     "HTML with numbers": lambda key: key.encode("ascii", "xmlcharrefreplace").decode(),
     "URL": quote,
@@ -119,6 +123,43 @@ def test_every_escape_of_a_key_is_masked(
             assert secrets.HIDDEN in shown
             assert "cret" not in shown
             assert "w0rd" not in shown
+
+
+@pytest.mark.parametrize("outer", ESCAPES.values(), ids=ESCAPES.keys())
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(KEY, "sk_s3cret-\"q'uote@w0rd.x/y", 'p"ss\\w0rd <s3cret> & größe', "hf_s3cret_w0rd_123"),
+        *("s3cret\\\\\"x\\'w0rd%41&amp;q;#", "s3cret😀é\\é w0rd"),
+    ],
+)
+def test_a_key_that_is_escaped_twice_is_masked(
+    monkeypatch: pytest.MonkeyPatch, key: str, outer: Callable[[str], str]
+) -> None:
+    """As `\\&quot;` in HTML that shows JSON, `%5C%22` in the address of one, and every other pair."""
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", key)
+    for name, inner in ESCAPES.items():
+        for within in (key, f"\"before\" {key} 'after'"):
+            shown = secrets.masked(outer(inner(within)))
+            assert secrets.HIDDEN in shown, name
+            assert "cret" not in shown, name
+            assert "w0rd" not in shown, name
+
+
+@pytest.mark.parametrize("outer", [json.dumps, quote, html.escape, html_json])
+def test_a_key_in_base64_is_masked_however_that_is_escaped(outer: Callable[[str], str]) -> None:
+    for before in range(3):
+        encoded = base64.b64encode(b"x" * before + KEY.encode()).decode()
+        shown = secrets.masked(outer(encoded))
+        assert secrets.HIDDEN in shown
+        assert encoded[8:16] not in shown
+
+
+def test_masked_json_stays_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("\"s3cret'w0rd\\", "\\s3cret1", "'s3cret\"", KEY):
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", key)
+        masked = json.loads(secrets.masked(json.dumps({"a": key, key: [f'"{key}"', json.dumps({"b": key})]})))
+        assert masked == {"a": "***", "***": ['"***"', '{"b": "***"}']}
 
 
 def test_what_only_resembles_a_key_stays() -> None:
@@ -193,6 +234,24 @@ def test_the_recorded_command_holds_no_secret(words: list[str]) -> None:
     assert "w0rd" not in shown
     assert shown.startswith("run ")
     assert shown.endswith(" tail")
+
+
+@pytest.mark.parametrize(
+    "words", ["-a", "_", "a", "key", "a://", "@ a://b:", '"@a://', "key: ", "'key':'", "?sig=", ".-_"]
+)
+def test_a_long_text_is_searched_once_and_not_from_every_letter(words: str) -> None:
+    """Such a text may be the name of a model in another tool's log, or what a library logs."""
+    text = words * (200_000 // len(words))
+    with deadline.within(20):
+        assert secrets.hidden(text)
+        assert secrets.in_addresses(text)
+        assert secrets.in_command([text])
+
+
+def test_several_addresses_lose_their_passwords_each() -> None:
+    text = "'http://me:w0rd@a','postgres://w0rd@b' x://me:w@rd@c/p@q 1:2@3 http://h:80/a@b"
+    shown = "'http://***@a','postgres://***@b' x://***@q 1:2@3 http://h:80/a@b"
+    assert secrets.hidden(text) == secrets.in_addresses(text) == shown
 
 
 def test_what_is_no_secret_is_recorded_as_it_is() -> None:

@@ -14,6 +14,7 @@ from harness.core.formatting import size
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind, knob
 from harness.core.probes import FormatProbe, ScorerProbe
+from harness.core.secrets import masked
 from harness.core.values import (
     Constraint,
     Document,
@@ -110,7 +111,8 @@ class Format(Kind):
             return ParsedAnswer(strict=unread, extracted=unread)
         try:
             with deadline.within(READING_SECONDS, ANSWER_MEMORY):
-                return self._read(text)
+                # As it is stored: no reason may cut a key, which nothing recognizes then.
+                return self._read(masked(text))
         except deadline.TooLargeError:
             unread = Unread(f"reading it took more than {size(ANSWER_MEMORY)}")
         except deadline.TooLongError:

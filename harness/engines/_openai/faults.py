@@ -85,7 +85,8 @@ def of_status(error: openai.APIStatusError) -> NoAnswerError:
     except (AttributeError, TypeError, RecursionError):
         text = ""  # not an error in any known form
     code, parameter = (
-        str(body.get(name) or "")[:LONGEST] if isinstance(body, dict) else "" for name in ("code", "param")
+        masked(str(body.get(name) or ""))[:LONGEST] if isinstance(body, dict) else ""
+        for name in ("code", "param")
     )
     if _PAGE.match(text):
         text = f"a web page, not an OpenAI-compatible answer: {NOT_OURS}"

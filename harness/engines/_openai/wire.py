@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.json_types import JsonObject, JsonValue
-from harness.core.secrets import masked
+from harness.core.secrets import beginning, masked
 from harness.engines._openai import faults
 from harness.engines._openai.limits import Limits
 
@@ -37,8 +37,6 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 """An error without a code is temporary if its text matches this; any other would recur."""
-_UNNAMED = 500
-"""The status of an error that names none: it is retried."""
 LIST_SECONDS = 10.0
 """How long a server may take to list its models."""
 
@@ -111,7 +109,7 @@ class Wire:
         try:
             content = json.loads(raw.content)
         except (ValueError, RecursionError):
-            raise faults.of_page(raw.text[:1000]) from None
+            raise faults.of_page(beginning(raw.text, 1000)) from None
         if not isinstance(content, dict):
             raise faults.of_page("")
         return Reply(

@@ -24,10 +24,3 @@ def non_inferiority_p(difference: float, se: float, df: float, margin: float) ->
     if se == 0.0:
         return 0.0 if difference > -margin else 1.0
     return float(stats.t.sf((difference + margin) / se, df))
-
-
-def tost_p(difference: float, se: float, df: float, margin: float) -> float:
-    """p-value of "different by `margin` or more": the larger of the two one-sided ones."""
-    worse = non_inferiority_p(difference, se, df, margin)
-    better = non_inferiority_p(-difference, se, df, margin)
-    return max(worse, better)

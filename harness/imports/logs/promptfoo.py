@@ -17,6 +17,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json, file_digest
+from harness.core.secrets import beginning
 from harness.imports import json_files
 from harness.imports.json_files import list_of, object_of, shown_id, text_of
 from harness.imports.names import safe_name
@@ -112,8 +113,7 @@ def _names(systems: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str]
 
 
 def _short(label: str) -> str:
-    line = " ".join(label.split())
-    return line if len(line) <= 40 else f"{line[:39]}…"
+    return beginning(" ".join(label.split()), 40)
 
 
 def _raw_prompt(results: JsonObject, index: str) -> str | None:

@@ -22,6 +22,7 @@ from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json, digest
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Data, DataContext, Engine, Program, Task
+from harness.core.secrets import masked
 from harness.core.values import Completion, Example, Invalid, Message, Request
 from harness.methods.fitting import fitted, room_of_engine
 from harness.tasks.same_text import same_fields, same_question
@@ -84,7 +85,7 @@ def remembered(
         if not made:
             counts = ", ".join(f"{count} {name}" for name, count in sorted(tally.counts.items()))
             raise RunError(f"data '{kind.name()}' generated nothing that could be kept ({counts})")
-        text = "".join(canonical_json(_record(example)) + "\n" for example in made)
+        text = masked("".join(canonical_json(_record(example)) + "\n" for example in made))
         provenance = {
             "kind": kind.name(),
             "config": kind.config(),
@@ -100,7 +101,7 @@ def remembered(
             "sha256": digest(text),
         }
         _write(lines, text)
-        _write(about, json.dumps(provenance, ensure_ascii=False, indent=1))
+        _write(about, masked(json.dumps(provenance, ensure_ascii=False, indent=1)))
     note, stored = _stored(about, lines)
     context.note(note)
     held_out = _held_out(task)

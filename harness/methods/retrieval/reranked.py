@@ -11,6 +11,7 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.core.kinds import Spec, build, knob
 from harness.core.protocols import Retriever, Searcher
+from harness.core.secrets import beginning
 from harness.core.values import Document, Example, Passage
 from harness.methods.retrieval._postings import best
 from harness.models.cache import quiet
@@ -82,7 +83,7 @@ def _encoder(name: str) -> Any:
         with quiet():
             return CrossEncoder(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [""])[0][:200]
+        reason = beginning((str(error).splitlines() or [""])[0], 200)
         raise ConfigError(
             f"cannot load the cross-encoder '{name}': {reason}",
             remedy="is there a network? a folder works without one: retriever: {kind: reranked, model: FOLDER}",

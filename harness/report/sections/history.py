@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
+from harness.core.secrets import beginning
 from harness.regression import history
 from harness.regression.history import ChangePoint, Point, Series
 from harness.report.data import ReportData
@@ -195,7 +196,7 @@ def _model(point: Point) -> str:
 
 
 def _cut(text: str, length: int = _WORDS) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return beginning(text, length)
 
 
 def _description(item: Series) -> str:

@@ -14,7 +14,6 @@ from harness.core import formatting, terminal
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.core.kinds import build
-from harness.core.text import visible
 from harness.evidence.aggregate import gather, mean_interval
 from harness.evidence.command import RESULTS
 from harness.evidence.verdict_types import RunScores
@@ -46,9 +45,9 @@ def print_run(run: RunRow, scores: Mapping[str, Measured], folder: Path) -> None
     """
     console, record = terminal.console(soft_wrap=True), run.record
     rows = lines.samples(RunFolder(folder).samples)
-    console.print(Text(run.id, style="bold"))
+    console.print(terminal.line(run.id, "bold"))
     for line in _header(run, rows):
-        console.print(Text(visible(line)))
+        console.print(terminal.line(line))
     measured = list(_scores(run, scores, folder, rows))
     if measured:
         _section("scores")
@@ -57,19 +56,19 @@ def print_run(run: RunRow, scores: Mapping[str, Measured], folder: Path) -> None
     settings = [(name, value) for name, value in _settings(record, folder) if value]
     width = max(len(name) for name, _ in settings)
     for name, value in settings:
-        console.print(Text(f"{name:{width}}  {visible(value)}"))
+        console.print(terminal.line(f"{name:{width}}  {value}"))
     if rows:
         _section(f"{min(EXAMPLES, len(rows))} of {formatting.counted(len(rows), 'example')}")
         columns = ("example", "score", "asks", "answer", "target")
         shown = [_example(record, row) for row in _chosen(record, rows)]
         print_table(columns, shown, ("score",))
         first = shlex.join(["harness", "show", run.id, *_where(folder), "--example", shown[0][0]])
-        console.print(Text(f"one of them in full: {first}", style="dim"))
+        console.print(terminal.line(f"one of them in full: {first}", "dim"))
     _section("files")
     for line in _files(folder):
-        console.print(Text(line))
+        console.print(terminal.line(line))
     for problem in run.columns["problems"] or ():
-        console.print(Text(f"note: {visible(problem)}"))
+        console.print(terminal.line(f"note: {problem}"))
 
 
 def _where(folder: Path) -> list[str]:

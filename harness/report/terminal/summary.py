@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting, terminal
+from harness.core.terminal import line
 from harness.evidence.provisional_text import ALONE_LEGEND, starred
 from harness.evidence.triage import Triage
 from harness.evidence.verdict_text import legend
@@ -37,10 +38,10 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     console.print()
     seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
     about = f"{verdict.task} · {verdict.model} · {verdict.n} examples · {seeds}"
-    console.print(Text(about, style="dim"))
-    console.print(Text(verdict.sentence, style=STYLES.get(tone(verdict), "bold")))
+    console.print(line(about, "dim"))
+    console.print(line(verdict.sentence, STYLES.get(tone(verdict), "bold")))
     for note in verdict.notes:
-        console.print(Text(note))
+        console.print(line(note))
     console.print()
     console.print(_table(verdict))
     if verdict.summaries:
@@ -48,13 +49,13 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     if any(_difference(verdict, row.recipe).endswith("*") for row in verdict.summaries):
         console.print(Text(ALONE_LEGEND, style="dim"))
     for reason in verdict.reasons:
-        console.print(Text(f"  · {reason}"))
+        console.print(line(f"  · {reason}"))
     if verdict.next_step:
         console.print()
         # One line whatever the width: it is meant to be pasted.
-        console.print(Text.assemble(("next: ", "bold"), verdict.next_step), soft_wrap=True)
-        for line in verdict.evidence:
-            console.print(Text(f"  · {line}", style="dim"))
+        console.print(Text.assemble(("next: ", "bold"), line(verdict.next_step)), soft_wrap=True)
+        for evidence in verdict.evidence:
+            console.print(line(f"  · {evidence}", "dim"))
     console.print()
 
 
@@ -68,10 +69,10 @@ def _table(verdict: Verdict) -> Table:
         table.add_column(names[column], justify="right", no_wrap=True)
     for row, cells in zip(verdict.summaries, rows, strict=True):
         style = "bold" if row.recipe == verdict.recommended else ""
-        table.add_row(cells[0], *(cells[column + 1] for column in kept), style=style)
+        table.add_row(line(cells[0]), *(cells[column + 1] for column in kept), style=style)
     if verdict.constant is not None:
         floor = verdict.constant
-        table.add_row(floor.recipe, _score(floor), *[""] * (len(kept) - 1), style="dim")
+        table.add_row(line(floor.recipe), _score(floor), *[""] * (len(kept) - 1), style="dim")
     return table
 
 
@@ -149,10 +150,10 @@ def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
     console = console or terminal.console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     triage = diagnosis.triage
     console.print()
-    console.print(Text(f"{diagnosis.task} · {diagnosis.model} · {diagnosis.asked}", style="dim"))
-    console.print(Text(triage.sentence, style="bold"))
+    console.print(line(f"{diagnosis.task} · {diagnosis.model} · {diagnosis.asked}", "dim"))
+    console.print(line(triage.sentence, "bold"))
     for note in diagnosis.notes:
-        console.print(Text(note))
+        console.print(line(note))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("gap", "share of the lost score", "", "95 % interval"):
         table.add_column(name)
@@ -172,9 +173,9 @@ def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
                 ("  ", ""), (f"{prediction.words:13}", style), (names, "bold"), f": {prediction.because}"
             )
         )
-    console.print(Text.assemble(("next: ", "bold"), diagnosis.next_step), soft_wrap=True)
-    for line in diagnosis.evidence:
-        console.print(Text(f"  · {line}", style="dim"))
+    console.print(Text.assemble(("next: ", "bold"), line(diagnosis.next_step)), soft_wrap=True)
+    for evidence in diagnosis.evidence:
+        console.print(line(f"  · {evidence}", "dim"))
     console.print()
 
 

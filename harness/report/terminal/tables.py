@@ -15,8 +15,8 @@ from rich.text import Text
 
 from harness.core import formatting, terminal
 from harness.core.names import as_shown
-from harness.core.secrets import masked
-from harness.core.text import cell_text, visible
+from harness.core.secrets import beginning, masked
+from harness.core.text import cell_text, one_line, visible
 from harness.results.run_files import JsonLine
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def print_table(
         if rows and all(isinstance(row[i], int | float) for row in rows)
     }
     for name in columns:
-        table.add_column(Text(visible(name)), justify="right" if name in right else "left", overflow="fold")
+        table.add_column(terminal.line(name), justify="right" if name in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(_cell(value))) for value in row))
     terminal.console(width=_width()).print(table)
@@ -75,7 +75,7 @@ def print_answer(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     for number, row in enumerate(rows, start=1):
         console.print(Text(f"row {number}", style="bold"))
         for name, value in zip(columns, row, strict=True):
-            console.print(Text(f"{visible(name):{indent}}  {visible(_cell(value))}"), soft_wrap=True)
+            console.print(Text(f"{one_line(name):{indent}}  {visible(_cell(value))}"), soft_wrap=True)
 
 
 def _width() -> int | None:
@@ -115,7 +115,7 @@ def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | 
     status = run.status if run.record.imported is None else f"{run.status}, imported"
     return [
         run.id,
-        status if run.error is None else f"{status}: {run.error[:60]}",
+        status if run.error is None else f"{status}: {beginning(run.error, 60)}",
         "–" if primary is None else f"{run.primary_scorer} {formatting.decimal(primary.mean)}",
         _count(run, primary),
         "–" if valid is None else f"{valid.mean:.0%}",
@@ -173,7 +173,7 @@ def print_pair(pair: RunPair) -> None:
     from harness.evidence.verdict_text import APPROXIMATE, LEVEL
 
     console = terminal.console()
-    console.print(Text(pair.sentence, style="bold"))
+    console.print(terminal.line(pair.sentence, "bold"))
     comparison = pair.comparison
     wider = (
         "; the intervals of the verdict are wider, because they hold jointly" if pair.in_wider_verdict else ""
@@ -188,7 +188,7 @@ def print_pair(pair: RunPair) -> None:
         Text(f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; {comparison.method}")
     )
     for note in pair.notes:
-        console.print(Text(f"note: {visible(note)}"))
+        console.print(terminal.line(f"note: {note}"))
     flips = sorted(pair.flips, key=lambda flip: flip.first - flip.second)
     if flips:
         console.print()

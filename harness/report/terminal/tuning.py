@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.table import Table
-from rich.text import Text
 
 from harness.core import formatting, terminal
 from harness.report.tuning_words import gain, score, spent, standing, summary
@@ -20,9 +19,9 @@ def print_tuning(record: TuningRecord, console: Console | None = None) -> None:
     """Print one tuning to stdout (or to `console`)."""
     console = console or terminal.console(soft_wrap=False, width=None if sys.stdout.isatty() else 140)
     console.print()
-    console.print(Text(summary(record), style="bold"))
+    console.print(terminal.line(summary(record), "bold"))
     for note in record.notes:
-        console.print(Text(note))
+        console.print(terminal.line(note))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("arm", no_wrap=True)
     for name in ("default", "tuned, dev", "default", "tuned, test", "gain [95 %]", "overfit [95 %]", "spent"):
@@ -31,7 +30,7 @@ def print_tuning(record: TuningRecord, console: Console | None = None) -> None:
         table.add_row(*_cells(record, arm), style="bold" if arm.champion else "")
     console.print(table)
     for arm in record.arms:
-        console.print(Text(f"  · {arm.arm}: {standing(arm)}"))
+        console.print(terminal.line(f"  · {arm.arm}: {standing(arm)}"))
 
 
 def _cells(record: TuningRecord, arm: ArmRecord) -> list[str]:

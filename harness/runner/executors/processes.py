@@ -8,6 +8,7 @@ parent has died stops at its next message.
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import ClassVar, Generic
 
+from harness.core import notices
 from harness.core.errors import WorkerLostError
 from harness.core.execution import Executor, Job, JobQueue, Result, What, Worker
 from harness.core.kinds import knob
+from harness.core.secrets import hidden
 
 _CONTEXT = get_context("spawn")
 """A fork would copy locks and threads of the libraries; CUDA refuses it."""
@@ -146,6 +149,7 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     given = os.environ.get("OMP_NUM_THREADS")
     os.environ.update(variables | ({"OMP_NUM_THREADS": given} if given else {}))
+    notices.to_screen()
 
     def tell(word: str, value: object) -> None:
         try:
@@ -162,7 +166,16 @@ def _serve(
                 return
             tell("done", worker(job, lambda event: tell("event", event)))
     except Exception as error:
-        tell("raised", error)
+        tell("raised", _portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or its text if it cannot travel: `multiprocessing` would print its traceback as it is, keys included."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(hidden(f"{type(error).__name__}: {error}"))
+    return error
 
 
 def _gpus() -> list[str]:

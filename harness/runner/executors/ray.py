@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
+from harness.core import notices
 from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import Executor, Job, JobQueue, Result, What, Worker
 from harness.core.kinds import knob
@@ -161,6 +162,7 @@ class _Actor(Generic[What, Result]):
     """Runs in a Ray worker: one thread works, another passes on its reports."""
 
     def __init__(self, open_worker: Callable[[], Worker[What, Result]]) -> None:
+        notices.to_screen()
         self._worker = open_worker()
         self._events: deque[object] = deque()
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from harness.core import thoughts
 from harness.core.errors import EngineError, RunError
 from harness.core.protocols import Engine
+from harness.core.secrets import beginning
 from harness.core.values import Completion, Message, Request
 
 LONGEST = 4_000
@@ -191,7 +192,7 @@ def complaint(text: str, briefing: Briefing, *, cut_off: bool = False) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return beginning(text, SHOWN)
 
 
 def _fenced(text: str) -> str:
