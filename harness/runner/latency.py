@@ -23,7 +23,7 @@ PROMPTS = 3
 """How many test prompts are repeated, one at a time."""
 TOKENS = 8
 """How many tokens after the first are timed."""
-LONG = 2.5
+LONG = 1.0
 """Seconds until a first token beyond which no other prompt is read: its own scatter is small beside them, and a large model
 on a CPU would read three long prompts for minutes."""
 

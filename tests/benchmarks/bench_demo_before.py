@@ -28,6 +28,13 @@ FIRST_VERDICT = 60.0
 DECIDED = (0, 3)
 """Exit codes with a verdict: 3 if a cell failed. At efe6d46, on a processor that computes bfloat16, QLoRA is refused by
 its own parity gate and never asked."""
+FAMILIES = {
+    "full": "finetune",
+    "lora": "finetune",
+    "qlora": "finetune",
+    "bm25_rag": "retrieve",
+} | dict.fromkeys(("zero_shot", "few_shot"), "prompt")
+"""What the demo's recipes do."""
 SO_FAR = "so far, of "
 """How that line begins."""
 
@@ -87,5 +94,7 @@ def timed(tree: Path, folder: Path) -> Demo:
 
 
 def choice(verdict: dict[str, object]) -> str:
-    """The verdict's first word: Prompt, Retrieve, Finetune, or that it is open."""
-    return str(verdict["sentence"]).partition(".")[0]
+    """What the verdict says to do: prompt, retrieve, finetune, or that it is open. At efe6d46 it names a recipe instead."""
+    first = str(verdict["sentence"]).partition(".")[0].partition(":")[0]
+    kind, _, recipe = first.partition(" ")
+    return FAMILIES.get(recipe, recipe) if kind == "Use" else first.lower()
