@@ -138,7 +138,7 @@ def answers_of(draft: LogDraft, records: Sequence[RunRecord]) -> dict[str, Writt
     """What is known of the answers of a draft's runs, by the run's id, so that the store need not check them again."""
     writers = [writer for _, writer in sorted(draft.writers.items())]
     return {
-        record.id: Written(count=writer.count, fields=FIELDS)
+        record.id: Written(count=writer.count, fields=FIELDS, plain_scores=writer.plain_scores)
         for record, writer in zip(records, writers, strict=True)
         if writer.checked
     }

@@ -136,6 +136,8 @@ class RowWriter:
     tokens_out: int = 0
     checked: bool = True
     """Whether every line was encoded as JSON has it: no half of a character, and nothing was rewritten since."""
+    _silent: bool = False
+    """Whether a sample has no answer."""
     _stream: BinaryIO | None = None
     _rows: list[_Row] = field(default_factory=list)
     """What is not written yet."""
@@ -172,6 +174,8 @@ class RowWriter:
                 self._count_cost(row, sample)
             if error:
                 self._fail(row, error)
+            elif answer is None:
+                self._silent = True
             self._rows.append(row)
         if len(self._rows) >= TOGETHER:
             self._write()
@@ -204,6 +208,21 @@ class RowWriter:
                 out.write(
                     json.dumps(row, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
                 )
+
+    @property
+    def plain_scores(self) -> dict[str, array[float]] | None:
+        """By the name under which they are stored, in the order of the samples; None if one has no answer or lacks a score, or if
+        two metrics are stored under one name."""
+        complete = all(tally.n == self.count for tally in self.tallies.values())
+        if self.errors or self._silent or not complete:
+            return None
+        scores: dict[str, array[float]] = {}
+        for metric in self.metrics:
+            values = self.tallies[metric.name].values
+            scores[metric.stored_as] = (
+                values if metric.higher_is_better else array("d", (1.0 - v for v in values))
+            )
+        return scores if len(scores) == len(self.metrics) else None
 
     def missing(self) -> Missing | None:
         """Answers that failed in the tool; asking again is up to the tool, so they are missing for good."""

@@ -13,8 +13,9 @@ from harness.core.errors import ConfigError
 from harness.models import gguf
 
 PACKAGE = Path(harness.__file__).parent
-OF_OUR_OWN_PROCESSES = ("bounded_child.py", "log_drafts.py", "torchrun.py")
-"""Files that unpickle what a process wrote that they themselves started, over its pipe or in its own folder."""
+OF_OUR_OWN_PROCESSES = ("bounded_child.py", "log_drafts.py", "processes.py", "torchrun.py")
+"""Files that unpickle what a process wrote that they themselves started, over its pipe or in its own folder, or what they
+have just pickled themselves."""
 LOADING = {"from_pretrained", "from_config", "SentenceTransformer", "CrossEncoder"}
 NO_CODE = {
     *("PeftModel", "PeftConfig", "GenerationConfig"),  # take no such argument: they read JSON and safetensors

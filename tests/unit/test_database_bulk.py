@@ -11,9 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from harness.imports.sample import ForeignSample, Metric
 from harness.results.database import bulk, loader
 from harness.results.database.ingest import rebuild
 from harness.results.database.store import Store
+from harness.results.imported_rows import FIELDS, RowWriter
 
 words = st.text(max_size=6)
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -146,6 +148,80 @@ def test_a_file_that_is_not_what_was_written_is_checked(
         ("b", "x", None, 1),
         ("c", None, "p" if checked else None, 2),
     ]
+
+
+ODD_TEXTS = [
+    "",
+    " ",
+    "a\nb\t\r\x00\x08\x0c\x1f\x7f",
+    'say "it" \\ / \\n',
+    "caf\u00e9 \U0001f600 \u2028\u2029\ufeff",
+    "NaN",
+    "null",
+    "7",
+    "[1]",
+]
+
+
+def imported(folder: Path, **changed: Any) -> tuple[RowWriter, Path]:
+    """Answers of a log, of which the last is `changed`."""
+    metrics = [Metric(name="acc"), Metric(name="loss", higher_is_better=False)]
+    writer = RowWriter(folder / "samples.jsonl", metrics)
+    scores = {"acc": 0.1, "loss": 0.3}
+    samples = [
+        ForeignSample(id=str(n), prompt=text, answer=text, scores=scores) for n, text in enumerate(ODD_TEXTS)
+    ]
+    samples.append(
+        ForeignSample(
+            **{"id": "last", "prompt": "p", "answer": "a", "scores": {"acc": 1, "loss": 0.0}} | changed
+        )
+    )
+    writer.add((f"n{number}", sample) for number, sample in enumerate(samples))
+    writer.close()
+    return writer, writer.path
+
+
+def stored(file: Path, folder: Path, written: bulk.Written | None) -> list[list[tuple[object, ...]]]:
+    """All rows of the tables that a file of answers fills."""
+    with Store.writable(folder / "store.duckdb") as store, bulk.Reader(store) as reader:
+        assert reader.load("r", file, written) == len(ODD_TEXTS) + 1
+        return [
+            [tuple(row.values()) for row in store.rows(f"SELECT * FROM {table} ORDER BY ALL")]
+            for table in ("samples", "scores", "retrievals")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "plain"),
+    [
+        ({}, True),
+        ({"seconds": 1.5, "tokens_in": 3}, True),
+        ({"answer": None}, False),
+        ({"error": "HTTP 500", "scores": {}}, False),
+        ({"scores": {"acc": None, "loss": 0.5}}, False),
+        ({"scores": {"acc": 1.0}}, False),
+    ],
+    ids=str,
+)
+def test_what_is_known_of_all_answers_need_not_be_read_from_each(
+    changed: dict[str, Any], plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "SMALLEST", 0)
+    writer, file = imported(tmp_path / "run", **changed)
+    assert (writer.plain_scores is not None) == plain
+    known = bulk.Written(count=writer.count, fields=FIELDS, plain_scores=writer.plain_scores)
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+    assert stored(file, tmp_path / "0", known) == stored(file, tmp_path / "1", None)
+
+
+def test_two_metrics_under_one_name_are_read_from_each_answer(tmp_path: Path) -> None:
+    writer = RowWriter(
+        tmp_path / "samples.jsonl", [Metric(name="1 - x"), Metric(name="x", higher_is_better=False)]
+    )
+    writer.add([("n", ForeignSample(id="1", answer="a", scores={"1 - x": 1.0, "x": 0.0}))])
+    writer.close()
+    assert writer.plain_scores is None
 
 
 def test_few_rows_are_inserted_as_many_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from harness.runner import latency
 
 
 class Clocked:
-    """An engine with a network: a token takes a tenth of a second, a prompt its length in seconds."""
+    """An engine with a network: a token takes a tenth of a second, a prompt its length in quarters of one."""
 
     model: Any = object()
 
@@ -29,7 +29,7 @@ class Clocked:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         for position, request in enumerate(requests):
-            first = float(len(request.messages[0].content))
+            first = len(request.messages[0].content) / 4
             seconds = first + 0.1 * (request.max_new_tokens - 1)
             self.now += self.overhead + seconds
             self.asked += request.max_new_tokens
@@ -58,9 +58,9 @@ def test_latency_is_the_first_token_and_the_rest_of_the_answer(monkeypatch: pyte
     engine: Any = Clocked(monkeypatch)
     measured = latency.measure(engine, requests(2, 2, 2), {"r0": 11, "r1": 31, "r2": 51})
     assert measured.token == pytest.approx(0.1)
-    assert measured.first_token == 2.0
-    assert sorted(measured.answers) == pytest.approx([3.0, 5.0, 7.0])
-    assert measured.to_json()["latency_p50"] == pytest.approx(5.0)
+    assert measured.first_token == 0.5
+    assert sorted(measured.answers) == pytest.approx([1.5, 3.5, 5.5])
+    assert measured.to_json()["latency_p50"] == pytest.approx(3.5)
     assert engine.asked == 3 + 1 + latency.TOKENS
 
 
@@ -70,8 +70,8 @@ def test_an_engine_that_tells_when_the_first_token_came_reads_each_prompt_once(
     engine: Any = Clocked(monkeypatch, tells=True, overhead=0.5)
     measured = latency.measure(engine, requests(2, 2, 2), {"r0": 11, "r1": 51, "r2": 31})
     assert measured.token == pytest.approx(0.1)
-    assert measured.first_token == pytest.approx(2.5)
-    assert measured.answers == pytest.approx((7.5, 5.5, 3.5))
+    assert measured.first_token == pytest.approx(1.0)
+    assert measured.answers == pytest.approx((6.0, 4.0, 2.0))
     assert (engine.prompts, engine.asked) == (3, 3 + latency.TOKENS)
 
 
@@ -79,7 +79,7 @@ def test_no_other_prompt_is_read_where_one_takes_long(monkeypatch: pytest.Monkey
     engine: Any = Clocked(monkeypatch, tells=True)
     measured = latency.measure(engine, requests(6, 6, 6), {"r0": 11, "r1": 51, "r2": 31})
     assert (engine.prompts, measured.to_json()["latency_n"]) == (1, 1)
-    assert measured.answers == pytest.approx((11.0,))
+    assert measured.answers == pytest.approx((6.5,))
 
 
 def test_our_engine_tells_when_the_first_token_came() -> None:
@@ -94,7 +94,7 @@ def test_our_engine_tells_when_the_first_token_came() -> None:
 def test_answers_of_one_token_have_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     engine: Any = Clocked(monkeypatch)
     measured = latency.measure(engine, requests(1, 2, 3), {"r0": 1, "r1": 1, "r2": 1})
-    assert sorted(measured.answers) == [1.0, 2.0, 3.0]
+    assert sorted(measured.answers) == [0.25, 0.5, 0.75]
     assert engine.asked == 3
 
 

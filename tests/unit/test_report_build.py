@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import ConfigError
+from harness.core.text import markdown
 from harness.report import formats, run_selection
 from harness.report.build import build
 from harness.results import run_scores
@@ -242,7 +243,8 @@ def test_csv_json_and_markdown_say_what_the_verdict_says(plain: tuple[Path, Page
 
 
 def test_names_cannot_write_markdown() -> None:
-    assert formats._plain("a|b *c* <img> [x](y)\n# z") == "a\\|b \\*c\\* &lt;img> \\[x\\](y) # z"
+    escaped = r"a\|b \*c\* \<img\> \[x\](y)\\n\# z"
+    assert markdown("a|b *c* <img> [x](y)\n# z") == escaped
 
 
 def test_runs_on_other_examples_are_left_out(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Collection, Mapping
+from array import array
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +53,9 @@ _FIELDS = {
     **dict.fromkeys(("strict", "extracted"), _PARSE),
     **{"cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
 }
+_KNOWN = frozenset({"strict", "extracted", "scores"})
+"""Fields of an answer that its writer may know for all."""
+_VALUES = "values_of_a_scorer"
 _SAMPLES = """
 SELECT sample_id, CAST(rowid AS INTEGER) AS position, input, target,
        "group" AS group_id, meta, coalesce(context_ids, []) AS context_ids,
@@ -82,6 +86,14 @@ class Written:
 
     count: int
     fields: frozenset[str]
+    plain_scores: Mapping[str, array[float]] | None = None
+    """By scorer, in the order of the lines, if every answer is its own whole value and has every score. Then neither the value
+    nor a score is read from the lines, whose nested fields take as long as all others."""
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The fields to read from the lines."""
+        return self.fields if self.plain_scores is None else self.fields - _KNOWN
 
 
 def load(store: Store, run_id: str, path: Path) -> int | None:
@@ -124,20 +136,37 @@ class Reader:
         try:
             answers = f"{scratch}.answers"
             lines = None if written is None else self._read_unchecked(connection, answers, path, written)
-            fields = _FIELDS.keys() if written is None or lines is None else written.fields
+            trusted = None if lines is None else written
             if lines is None:
                 lines = self._read(connection, answers, path)
             if lines is None:
                 return None
-            complete = _with_all_fields(answers, fields)
+            complete = _with_all_fields(answers, trusted)
             for table, query in (("samples", _SAMPLES), ("scores", _SCORES), ("retrievals", _RETRIEVALS)):
                 rows = query.format(answers=complete)
                 self._store.execute(
                     f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * FROM ({rows})", [run_id]
                 )
+            if trusted is not None and trusted.plain_scores is not None:
+                self._insert(trusted.plain_scores, run_id, answers)
         finally:
             connection.execute(f"DETACH {scratch}")
         return lines
+
+    def _insert(self, scores: Mapping[str, array[float]], run_id: str, answers: str) -> None:
+        """Scores in the order of the answers."""
+        import numpy as np
+
+        for scorer, values in scores.items():
+            self._store.connection.register(_VALUES, {"value": np.frombuffer(values)})
+            try:
+                self._store.execute(
+                    "INSERT INTO scores BY NAME SELECT ? AS run_id, sample_id, ? AS scorer, 'scored' AS status, value "
+                    f"FROM (SELECT sample_id FROM {answers}) POSITIONAL JOIN {_VALUES}",
+                    [run_id, scorer],
+                )
+            finally:
+                self._store.connection.unregister(_VALUES)
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
@@ -169,7 +198,7 @@ class Reader:
         self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path, written: Written
     ) -> int | None:
         """As `_read`, for a file whose writer checked its answers; None if it is not the file that was written."""
-        read = _reading({name: kind for name, kind in _FIELDS.items() if name in written.fields})
+        read = _reading({name: kind for name, kind in _FIELDS.items() if name in written.read})
         counts = f"SELECT count(*), count(sample_id) FROM {answers}"
         try:
             self._create(connection, answers, path, read)
@@ -222,10 +251,25 @@ def _reading(fields: Mapping[str, str]) -> str:
 _READ = _reading(_FIELDS)
 
 
-def _with_all_fields(answers: str, fields: Collection[str]) -> str:
-    """The answers, of which only `fields` were read, with all fields."""
-    others = [f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in _FIELDS.items() if name not in fields]
+def _with_all_fields(answers: str, written: Written | None) -> str:
+    """The answers with all fields, of which only some were read if their writer is known."""
+    if written is None:
+        return f"(SELECT rowid, * FROM {answers})"
+    known = (
+        {}
+        if written.plain_scores is None
+        else {"strict": _valid("NULL"), "extracted": _valid("to_json(output)")}
+    )
+    others = [
+        f'{known.get(name, "NULL")}::{kind} AS "{name}"'
+        for name, kind in _FIELDS.items()
+        if name not in written.read
+    ]
     return f"(SELECT {', '.join(['rowid', '*', *others])} FROM {answers})"
+
+
+def _valid(value: str) -> str:
+    return f"struct_pack(status := 'valid', reason := NULL, path := NULL, value := {value})"
 
 
 def _is_large_and_whole(path: Path) -> bool:
