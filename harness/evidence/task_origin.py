@@ -37,7 +37,8 @@ class Origin(Jsonable):
         after = "which writes task.yaml again, without your changes" if self.edited else ""
         if more is not None and self.spare >= more:
             command = self.command(asked + more)
-            return f"init left out {self.spare:,} rows; to use some: {_aside(command, after)}"
+            again = "train and dev are drawn anew"
+            return f"init left out {self.spare:,} rows; to use some: {_aside(command, again, after)}"
         if not self.growing:
             return ""
         if more is None:

@@ -46,6 +46,8 @@ class _Record:
     seed: int = 0
     test_share: float | None = None
     spare: int = 0
+    size: int | None = None
+    """See `_size`."""
     task_file: str = ""
     """Hash of the task file as init wrote it."""
 
@@ -111,17 +113,20 @@ def write(folder: Path, data: str, wish: Wish, rows: Supply) -> None:
         seed=wish.seed,
         test_share=rows.test_share,
         spare=rows.spare,
+        size=_size(data),
         task_file=_hash(folder),
     )
     write_json(folder / FILE, asdict(record))
 
 
 def read(folder: Path) -> Origin | None:
-    """Where the task in a folder came from; None if that is not known, or the folder is not one that init writes."""
+    """Where the task in a folder came from; None if that is not known, the data are no longer there, or the folder is not
+    one that init writes."""
     try:
         content = json.loads(guarded.read_bytes(folder / FILE, folder, limit=LIMIT))
         record: _Record = adapter(_Record).validate_python(content)
-        return _origin(record, folder) if record.is_plausible() else None
+        moved = record.size is not None and _size(record.data) is None
+        return _origin(record, folder) if record.is_plausible() and not moved else None
     except (OSError, ValueError, RecursionError, ConfigError):
         return None
 
@@ -133,7 +138,7 @@ def _origin(record: _Record, folder: Path) -> Origin:
         data=record.data,
         words=(*name, *into, *record.words()),
         test_share=record.test_share,
-        spare=record.spare,
+        spare=record.spare if _size(record.data) == record.size else 0,  # counted when the data were others
         growing=not is_url(record.data) and Path(record.data).exists(),
         edited=_hash(folder) != record.task_file,
     )
@@ -141,3 +146,11 @@ def _origin(record: _Record, folder: Path) -> Origin:
 
 def _hash(folder: Path) -> str:
     return digest(guarded.read_bytes(folder / TASK_FILE, folder).decode("utf-8", errors="replace"))
+
+
+def _size(data: str) -> int | None:
+    """Bytes of a file, 0 for a folder, and None for what is neither: a data set on the hub, or a URL."""
+    path = Path(data)
+    if is_url(data) or not path.exists():
+        return None
+    return path.stat().st_size if path.is_file() else 0

@@ -1,4 +1,4 @@
-"""Attention of a few hundred 16-bit queries on a CPU, as plain matrix products.
+"""Attention of a few hundred bfloat16 queries on a CPU, as plain matrix products.
 
 torch's fused kernel for CPUs is made for long sequences: at the lengths of one training row, its gradient in bfloat16 takes four times
 as long as the products below. As in that kernel, scores are computed and normalized in float32. As with it, the gradient computes the weights
@@ -19,15 +19,15 @@ _AT_ONCE = 1 << 18
 
 
 def pays(query: Tensor) -> bool:
-    """Whether `attention` is the faster one for `query`: in 16 bits on a CPU."""
-    return query.device.type == "cpu" and query.dtype in (torch.bfloat16, torch.float16)
+    """Whether `attention` is the faster one for `query`: in bfloat16 on a CPU. Small gradients have no digits in float16."""
+    return query.device.type == "cpu" and query.dtype == torch.bfloat16
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
     """softmax(scale · QK')V per head.
 
     Args:
-        query: [B, heads, Q, size] in 16 bits.
+        query: [B, heads, Q, size] in bfloat16.
         key: [B, key-value heads, K, size]; consecutive query heads share one, as in `repeat_interleave`.
         value: Like `key`.
         mask: [Q, K], True where the query sees the key. Every query sees at least one.
@@ -69,7 +69,8 @@ class _Products(torch.autograd.Function):
         for some in _parts(query, key):
             weights = _weights(query[some], key[some], bias, ctx.scaling)
             torch.bmm(weights.to(value.dtype).transpose(1, 2), grad[some], out=to_value[some])
-            to_weights = torch.bmm(grad[some], value[some].transpose(1, 2)).float()
+            # What these have in common is subtracted again, so they are not rounded before that.
+            to_weights = torch.bmm(grad[some].float(), value[some].float().transpose(1, 2))
             to_scores = torch._softmax_backward_data(to_weights, weights, -1, torch.float32)
             narrow = to_scores.mul_(ctx.scaling).to(query.dtype)
             torch.bmm(narrow, key[some], out=to_query[some])

@@ -85,9 +85,9 @@ class SplitMaster(Master):
                 kept = (positions >= here.start) & (positions < here.stop)
                 bits[positions[kept] - first] = exact[kept]
             change(value, here)
-            for found in _split(value, bits, parameter, lower, first):
-                rounds_down.append(found)
-                whole.append(bits[found - first])
+            for kept_whole in _split(value, bits, parameter, lower, first):
+                rounds_down.append(kept_whole)
+                whole.append(bits[kept_whole - first])
         self._exceptions = _together(rounds_down, positions), _together(whole, exact)
 
     def value(self) -> torch.Tensor:

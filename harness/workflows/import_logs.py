@@ -79,7 +79,7 @@ def from_options(options: ImportOptions) -> ImportResult:
             done = replace(done, notes=(*done.notes, problem))
         if options.verdict:
             activity.now("deciding")
-            done = _judged(done, results, path(options.report), alone=import_checks.is_one_system(logs))
+            done = _judged(done, results, path(options.report))
     return done
 
 
@@ -163,14 +163,12 @@ def _counted(now: Callable[[str], None], task: str, count: int) -> None:
     now(f"{task}: {count:,} samples")
 
 
-def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bool) -> ImportResult:
-    """With the verdicts over what was imported, and, if it came `alone`, over earlier imports too. The report
-    also has the verdicts over our own runs by themselves."""
+def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportResult:
+    """With the verdicts over what was imported, and, for a task of which one system came alone, over earlier imports too.
+    The report also has the verdicts over our own runs by themselves."""
     from harness.results import run_scores
 
-    ids = list(
-        dict.fromkeys([*(record.id for record in done.records), *_others(done.records, results, alone=alone)])
-    )
+    ids = list(dict.fromkeys([*(record.id for record in done.records), *_others(done.records, results)]))
     folders = [ResultsFolder(results).run(id_).path for id_ in ids]
     verdicts = tuple(run_scores.verdicts(folders))
     if not verdicts:
@@ -189,13 +187,16 @@ def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bo
     return replace(done, verdicts=judged, report=placed.file, notes=notes)
 
 
-def _others(records: Sequence[RunRecord], results: Path, *, alone: bool) -> Iterator[str]:
-    """Our finished runs of the tasks that the imported ones are of, on the same data; with `alone` also runs of other
-    tools that were imported before."""
-    tasks = {(record.task.name, record.task.data_hash) for record in records}
+def _others(records: Sequence[RunRecord], results: Path) -> Iterator[str]:
+    """Our finished runs of the tasks that the imported ones are of, on the same data; of a task of which one system came
+    alone also runs of other tools that were imported before."""
+    systems: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        systems.setdefault((record.task.name, record.task.data_hash), set()).add(record.recipe.name)
     for folder in ResultsFolder(results).run_folders():
         record = RunFolder(folder).answered()
-        if record is None or record.split != "test" or (record.imported is not None and not alone):
+        if record is None or record.split != "test":
             continue
-        if (record.task.name, record.task.data_hash) in tasks:
+        here = systems.get((record.task.name, record.task.data_hash), set())
+        if here and (record.imported is None or len(here) == 1):
             yield folder.name

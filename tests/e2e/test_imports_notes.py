@@ -57,6 +57,17 @@ def rewritten(file: Path, **changes: Any) -> Path:
 # the verdict
 
 
+def test_a_log_that_is_alone_with_its_task_is_compared_with_earlier_ones_whatever_comes_with_it() -> None:
+    def of(model: str, right: int) -> str:
+        return "".join(f"q{number},{model},{int(number < right)}\n" for number in range(40))
+
+    imported(table("parts.csv", of("first", 30)), verdict=True)
+    later = table("parts.csv", of("second", 10))
+    both = imported(later, table("others.csv", of("third", 5) + of("fourth", 35)), verdict=True)
+    compared = {verdict.task: {one.recipe for one in verdict.summaries} for verdict in both.verdicts}
+    assert compared == {"parts": {"first", "second"}, "others": {"third", "fourth"}}
+
+
 def test_an_open_import_names_how_many_more_examples_would_settle_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_server_is_asked_whole_answers(monkeypatch: pytest.MonkeyPatch) -> Non
     engine: Any = Clocked(monkeypatch)
     engine.model = None
     measured = latency.measure(engine, requests(1, 1, 1), {"r0": 5, "r1": 5, "r2": 5})
-    assert measured.answers == pytest.approx((6.9, 6.9, 6.9))
+    assert measured.answers == pytest.approx((6.15, 6.15, 6.15))
     assert (measured.first_token, measured.token, engine.asked) == (None, None, 180)
 
 

@@ -53,7 +53,7 @@ def test_a_share_of_the_rows_goes_to_test_and_the_sentence_says_how_many_rows_th
 def test_rows_that_init_left_out_need_no_labels() -> None:
     large = dataclasses.replace(MAIL, spare=10_000, growing=False)
     assert large.more(500, 240) == (
-        "init left out 10,000 rows; to use some: harness init mail.csv --test-size 740 --force"
+        "init left out 10,000 rows; to use some: harness init mail.csv --test-size 740 --force (train and dev are drawn anew)"
     )
     assert large.more(500, 20_000) == "", "nobody adds rows to a data set on the hub"
 
@@ -122,6 +122,15 @@ def test_what_init_left_out_is_counted(harness: Harness) -> None:
         "dev": 10,
         "test": 40,
     }
+
+
+def test_data_that_moved_or_changed_have_no_rows_left_over(harness: Harness) -> None:
+    rows(Path("mail.csv"), 100)
+    assert harness("init", "mail.csv", "--test-size", "10", "--train-size", "30", "--dev-size", "10")[0] == 0
+    rows(Path("mail.csv"), 50)
+    assert read().spare == 0, "they were counted in the longer file"
+    Path("mail.csv").rename("moved.csv")
+    assert origin.read(load("mail").folder) is None
 
 
 def test_files_for_each_split_have_no_share(harness: Harness) -> None:
