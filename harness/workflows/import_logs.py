@@ -190,9 +190,9 @@ def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportRes
 def _others(records: Sequence[RunRecord], results: Path) -> Iterator[str]:
     """Our finished runs of the tasks that the imported ones are of, on the same data; of a task of which one system came
     alone also runs of other tools that were imported before."""
-    systems: dict[tuple[str, str], set[str]] = {}
-    for record in records:
-        systems.setdefault((record.task.name, record.task.data_hash), set()).add(record.recipe.name)
+    systems: dict[tuple[str, str | None], set[str]] = {}
+    for imported in records:
+        systems.setdefault((imported.task.name, imported.task.data_hash), set()).add(imported.recipe.name)
     for folder in ResultsFolder(results).run_folders():
         record = RunFolder(folder).answered()
         if record is None or record.split != "test":
