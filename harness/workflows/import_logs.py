@@ -191,8 +191,8 @@ def _others(records: Sequence[RunRecord], results: Path) -> Iterator[str]:
     """Our finished runs of the tasks that the imported ones are of, on the same data; of a task of which one system came
     alone also runs of other tools that were imported before."""
     systems: dict[tuple[str, str | None], set[str]] = {}
-    for imported in records:
-        systems.setdefault((imported.task.name, imported.task.data_hash), set()).add(imported.recipe.name)
+    for given in records:
+        systems.setdefault((given.task.name, given.task.data_hash), set()).add(given.recipe.name)
     for folder in ResultsFolder(results).run_folders():
         record = RunFolder(folder).answered()
         if record is None or record.split != "test":

@@ -72,6 +72,32 @@ def test_training_and_answering_widen_nothing(tmp_path: Path, monkeypatch: pytes
     build("weights", {"kind": "lora", "num_train_epochs": 1}).train(loaded, lessons(8), context(tmp_path))
 
 
+@pytest.mark.usefixtures("computes")
+def test_an_adapter_that_is_disabled_or_merged_meanwhile_is_pefts() -> None:
+    from peft.tuners.lora import LoraLayer
+
+    network, ids = adapted().network.eval(), torch.arange(1, 9)[None]
+    layers = [module for module in network.modules() if isinstance(module, LoraLayer)]
+
+    def switch(*, on: bool) -> None:
+        for layer in layers:
+            layer.enable_adapters(on)
+
+    with torch.no_grad():
+        switch(on=False)
+        expected = network(ids).logits
+        switch(on=True)
+        with narrow_lora.narrow_lora(network):
+            adapted_logits = network(ids).logits
+            switch(on=False)
+            assert torch.equal(network(ids).logits, expected)
+            switch(on=True)
+            for layer in layers:
+                layer.merge()
+            error = (network(ids).logits - adapted_logits).float().norm()
+        assert error < 0.2 * (adapted_logits - expected).float().norm(), "the adapter is applied once"
+
+
 def test_elsewhere_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "computes_bfloat16", lambda _device: False)
     assert not narrow_lora.pays(adapted().network)

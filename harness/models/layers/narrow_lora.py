@@ -84,7 +84,7 @@ def _computed(narrow: Narrow, layer: Layer, x: Tensor, *args: object, **kwargs: 
     import torch
     from torch.nn.functional import linear
 
-    if x.dtype == torch.float32:
+    if x.dtype == torch.float32 or layer.disable_adapters or layer.merged:
         wide: Tensor = type(layer).forward(layer, x, *args, **kwargs)
         return wide
     out: Tensor = layer.base_layer(x, *args, **kwargs)
