@@ -7,9 +7,9 @@ the parameter is rounded to nearest, and no bit is lost: read as integers,
 
     master = parameter · 2¹⁶ + lower half of the master, as a signed number
 
-because rounding up adds one to the upper half exactly where the lower half is negative. The exceptions, about one weight
-in 130,000, are halfway between two bfloat16 numbers and round down to the even one; they are found by comparison and
-kept whole.
+because rounding up adds one to the upper half exactly where the lower half is negative. Numbers halfway between two
+bfloat16 numbers, one in 65,536, are rounded away from zero, where torch rounds them to the even one: half of those
+would not come back. A master that is not a number stays one, in other bits.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _AT_ONCE = {"cpu": 1 << 17}
 """Elements that are converted at a time: on a CPU what fits into a core's caches."""
 _ELSEWHERE = 1 << 24
-_TIE = -(1 << 15)
-"""A lower half exactly between two bfloat16 numbers."""
 
 
 def at_once(device: torch.device) -> int:
@@ -57,8 +55,6 @@ class SplitMaster(Master):
 
         self.parameter = parameter
         self._lower = torch.zeros(parameter.numel(), dtype=torch.int16, device=parameter.device)
-        self._exceptions = self._lower[:0].long(), self._lower[:0].int()
-        """Positions, and all 32 bits, of values that the formula does not give."""
         self._absent = torch.full((), torch.nan, device=parameter.device).expand(parameter.shape)
         self.variable = torch.nn.Parameter(self._absent)
 
@@ -70,25 +66,16 @@ class SplitMaster(Master):
         """
         import torch
 
-        positions, exact = self._exceptions
-        rounded = self.parameter.detach().view(-1)
-        room = torch.empty(min(self.size, self._at_once), device=rounded.device)
-        rounds_down: list[torch.Tensor] = []
-        whole: list[torch.Tensor] = []
-        for first in range(0, self.size, self._at_once):
-            here = slice(first, min(first + self._at_once, self.size))
-            value = room[: here.stop - here.start]
-            bits, parameter, lower = value.view(torch.int32), rounded[here], self._lower[here]
-            value.copy_(parameter)
-            bits.add_(lower)
-            if len(positions):
-                kept = (positions >= here.start) & (positions < here.stop)
-                bits[positions[kept] - first] = exact[kept]
+        piece = min(self.size, self._at_once)
+        values = torch.empty(piece, device=self.parameter.device)
+        halves = torch.empty(piece, dtype=torch.int32, device=self.parameter.device)
+        for first in range(0, self.size, piece or 1):
+            here = slice(first, min(first + piece, self.size))
+            value, half = values[: here.stop - first], halves[: here.stop - first]
+            parameter, lower = self.parameter.detach().view(-1)[here], self._lower[here]
+            _join(value, parameter, lower, half)
             change(value, here)
-            for kept_whole in _split(value, bits, parameter, lower, first):
-                rounds_down.append(kept_whole)
-                whole.append(bits[kept_whole - first])
-        self._exceptions = _together(rounds_down, positions), _together(whole, exact)
+            _split(value, parameter, lower, half)
 
     def value(self) -> torch.Tensor:
         import torch
@@ -104,31 +91,28 @@ class SplitMaster(Master):
         self.variable.data = self._absent
 
     def _in(self, room: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        bits = room.view(torch.int32)
-        for wide, numbers, rounded, lower in self._pieces(room, bits, self.parameter.view(-1), self._lower):
-            wide.copy_(rounded)
-            numbers.add_(lower)
-        positions, exact = self._exceptions
-        bits[positions] = exact
+        for piece in self._pieces(room):
+            _join(*piece)
         return room.view(self.parameter.shape)
 
     def assign(self, value: torch.Tensor) -> None:
+        flat = value.detach().to(self.parameter.device).contiguous().view(-1)
+        for piece in self._pieces(flat):
+            _split(*piece)
+
+    def _pieces(self, value: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Pieces of a flat float32 tensor, of the parameter, of the lower halves, and room for as many integers."""
         import torch
 
-        flat = value.detach().to(self.parameter.device).contiguous().view(-1)
-        bits, rounded = flat.view(torch.int32), self.parameter.detach().view(-1)
-        positions: list[torch.Tensor] = []
-        first = 0
-        for new, numbers, parameter, lower in self._pieces(flat, bits, rounded, self._lower):
-            positions += _split(new, numbers, parameter, lower, first)
-            first += len(new)
-        where = _together(positions, self._exceptions[0])
-        self._exceptions = where, bits[where]
-
-    def _pieces(self, *flat: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
-        return zip(*(one.detach().split(self._at_once) for one in flat), strict=True)
+        size = self._at_once
+        room = torch.empty(min(self.size, size), dtype=torch.int32, device=value.device)
+        for wide, parameter, lower in zip(
+            value.split(size),
+            self.parameter.detach().view(-1).split(size),
+            self._lower.split(size),
+            strict=True,
+        ):
+            yield wide, parameter, lower, room[: len(wide)]
 
     @property
     def _at_once(self) -> int:
@@ -162,45 +146,21 @@ class Room:
         return [pieces[number] for number in range(len(masters))]
 
 
-def _split(
-    value: torch.Tensor, bits: torch.Tensor, parameter: torch.Tensor, lower: torch.Tensor, offset: int
-) -> list[torch.Tensor]:
-    """Divide float32 numbers, read as integers in `bits`, between a parameter and the lower halves.
-
-    Returns:
-        Positions, plus an offset, of those that the two do not give back.
-    """
+def _join(value: torch.Tensor, parameter: torch.Tensor, lower: torch.Tensor, room: torch.Tensor) -> None:
+    """Set float32 numbers to what a parameter and the lower halves say; `room` is for as many integers."""
     import torch
 
-    parameter.copy_(value)
-    lower.copy_(bits)
-    if not len(value):
-        return []
-    suspects = _ties(lower)
-    if torch.aminmax(value).min.isnan():  # Of a number that is none, more than the lower half is lost.
-        suspects = torch.cat([suspects, value.isnan().nonzero()[:, 0]]).unique()
-    if not len(suspects):
-        return []
-    rebuilt = parameter[suspects].float().view(torch.int32).add_(lower[suspects])
-    wrong = suspects[rebuilt != bits[suspects]]
-    return [wrong.add_(offset)] if len(wrong) else []
+    value.copy_(parameter)
+    value.view(torch.int32).add_(room.copy_(lower))
 
 
-def _together(pieces: Sequence[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+def _split(value: torch.Tensor, parameter: torch.Tensor, lower: torch.Tensor, room: torch.Tensor) -> None:
+    """Divide float32 numbers between a parameter and the lower halves; `room` is for as many integers."""
     import torch
 
-    return torch.cat([*pieces]) if pieces else like[:0]
-
-
-def _ties(lower: torch.Tensor) -> torch.Tensor:
-    """Positions of the few ties among lower halves.
-
-    The least of each 64 is found in a fifth of the time that comparing and finding each one takes.
-    """
-    import torch
-
-    whole = len(lower) // 64 * 64
-    rows = (lower[:whole].view(-1, 64).amin(1) == _TIE).nonzero()
-    near = (rows * 64 + torch.arange(64, device=lower.device)).flatten()
-    near = torch.cat([near, torch.arange(whole, len(lower), device=lower.device)])
-    return near[lower[near] == _TIE]
+    numbers = value.view(torch.int32)
+    lower.copy_(numbers)
+    torch.add(numbers, 1 << 15, out=room)
+    parameter.view(torch.int16).copy_(room.bitwise_right_shift_(16))
+    if value.sum().isnan():  # Rounding can make zero of what is not a number.
+        parameter.masked_fill_(value.isnan(), torch.nan)
