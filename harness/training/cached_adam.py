@@ -23,7 +23,8 @@ Update = Callable[["torch.Tensor", float, "torch.Tensor | None"], None]
 def norms_of(gradient: torch.Tensor) -> Iterator[torch.Tensor]:
     """The norms, in float32, of pieces that make up a gradient.
 
-    torch computes the norm of a bfloat16 tensor from a float32 copy of the whole.
+    torch computes the norm of a bfloat16 tensor from a float32 copy of the whole, and on two threads a norm takes
+    three times as long as a product.
     """
     import torch
 
@@ -33,7 +34,8 @@ def norms_of(gradient: torch.Tensor) -> Iterator[torch.Tensor]:
     flat, size = gradient.reshape(-1), at_once(gradient.device)
     room = torch.empty(min(len(flat), size), device=flat.device)
     for piece in flat.split(size):
-        yield torch.linalg.vector_norm(room[: len(piece)].copy_(piece))
+        wide = room[: len(piece)].copy_(piece)
+        yield torch.dot(wide, wide).sqrt()
 
 
 def pieces_of(adam: torch.optim.Optimizer, masters: Sequence[Master]) -> Mapping[Master, Update]:

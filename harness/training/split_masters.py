@@ -14,6 +14,7 @@ would not come back. A master that is not a number stays one, in other bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -97,8 +98,10 @@ class SplitMaster(Master):
 
     def assign(self, value: torch.Tensor) -> None:
         flat = value.detach().to(self.parameter.device).contiguous().view(-1)
-        for piece in self._pieces(flat):
-            _split(*piece)
+        for wide, parameter, lower, room in self._pieces(flat):
+            _split(wide, parameter, lower, room)
+            # The NaN of a GPU rounds to zero; that of a CPU, which `update` can meet, stays one.
+            parameter.masked_fill_(wide.isnan(), math.nan)
 
     def _pieces(self, value: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
         """Pieces of a flat float32 tensor, of the parameter, of the lower halves, and room for as many integers."""
@@ -162,5 +165,3 @@ def _split(value: torch.Tensor, parameter: torch.Tensor, lower: torch.Tensor, ro
     lower.copy_(numbers)
     torch.add(numbers, 1 << 15, out=room)
     parameter.view(torch.int16).copy_(room.bitwise_right_shift_(16))
-    if value.sum().isnan():  # Rounding can make zero of what is not a number.
-        parameter.masked_fill_(value.isnan(), torch.nan)
