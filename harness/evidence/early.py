@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from harness.evidence.verdict_types import RecipeSummary
+from harness.evidence.verdict_types import RecipeSummary, Verdict
+
+_HOLD = "Claims about these recipes hold however often one looks; their intervals are wider than those of a full run."
 
 
 def sentences(summaries: Sequence[RecipeSummary]) -> list[str]:
@@ -12,10 +15,19 @@ def sentences(summaries: Sequence[RecipeSummary]) -> list[str]:
     early = [summary for summary in summaries if summary.planned is not None]
     if not early:
         return []
-    asked = ", ".join(f"{one.recipe} after {one.n} of {one.planned} examples" for one in early)
+    asked = ", ".join(f"{one.recipe} after {_of(one)}" for one in early)
     saved = sum(one.seeds * max(0, (one.planned or 0) - one.n - one.missing) for one in early)
     total = sum(one.seeds * (one.planned or one.n + one.missing) for one in summaries)
-    return [
-        f"Stopped when sure: {asked}. {saved:,} of {total:,} answers were not needed. Claims about these recipes hold "
-        "however often one looks; their intervals are wider than those of a full run."
-    ]
+    return [f"Stopped when sure: {asked}. {saved:,} of {total:,} answers were not needed. {_HOLD}"]
+
+
+def so_far(verdict: Verdict) -> Verdict:
+    """The verdict while a command is at work: between two rounds a recipe has not stopped, it waits."""
+    ended = sentences(verdict.summaries)
+    early = [f"{one.recipe} {_of(one)}" for one in verdict.summaries if one.planned is not None]
+    asked = f"Asked so far: {', '.join(early)}. {_HOLD}"
+    return replace(verdict, notes=tuple(asked if note in ended else note for note in verdict.notes))
+
+
+def _of(summary: RecipeSummary) -> str:
+    return f"{summary.n} of {summary.planned} examples"

@@ -23,7 +23,8 @@ from harness.imports.scores import lower_is_better, number
 BYPASS = "bypass"
 """The metric that `--predict_only` writes, as 999."""
 _STAMP = re.compile(r"_(\d{4}-\d\d-\d\d)T(\d\d-\d\d-\d\d)(\.\d+)?$")
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_SECONDS = re.compile(r"(?!\d{8}$)\d+(\.\d+)?")
+"""Seconds since 1970 as text; eight digits are a day: 20260501."""
 _ASKED = ("gen_kwargs", "system_instruction", "chat_template_sha", "fewshot_as_multiturn")
 
 
@@ -153,7 +154,7 @@ def measured_at(output: Output, file: Path) -> datetime.datetime:
         mark = _STAMP.search(file.stem)
         date = f"{mark[1]}T{mark[2].replace('-', ':')}" if mark else file.stat().st_mtime
     try:
-        if isinstance(date, str) and not _NUMBER.fullmatch(date.strip()):
+        if isinstance(date, str) and not _SECONDS.fullmatch(date.strip()):
             moment = datetime.datetime.fromisoformat(date.strip())
             return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
         return datetime.datetime.fromtimestamp(float(date), datetime.UTC)

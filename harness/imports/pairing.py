@@ -20,6 +20,8 @@ SHOWN = 60
 OTHER_PROMPT = "the same document, but the prompt differs"
 OTHER_TARGET = "the same prompt, but the target differs"
 SAME_ID = "the same id, but the prompt differs"
+SHARED_ID = "an id that stands for several examples"
+UNSEEN = "the same id, but only one log shows what it asks"
 OTHER_SPELLING = "an id that is another spelling of one in the other log"
 ABSENT = "not in the other log"
 NO_EVIDENCE = "without an id, and nothing else says which example it is"
@@ -171,7 +173,9 @@ class _Traces:
 
     hashes: Collection[str]
     prompts: Collection[str]
-    ids: Collection[str]
+    ids: Mapping[str, int]
+    shown_ids: Collection[str]
+    """The ids of examples that are shown."""
     plain_ids: Collection[str]
 
 
@@ -180,8 +184,8 @@ def _reasons(first: NamedLog, second: NamedLog) -> dict[str, dict[str, int]]:
     rests = [[sample for name, sample in _once(log) if name in alone] for log, alone in sides]
     traces = [_traces(rest) for rest in rests]
     reasons = {}
-    for (log, _), rest, other in zip(sides, rests, reversed(traces), strict=True):
-        whys = Counter(_why(sample, other) for sample in rest)
+    for (log, _), rest, own, other in zip(sides, rests, traces, reversed(traces), strict=True):
+        whys = Counter(_why(sample, own, other) for sample in rest)
         if whys:
             reasons[log.log.system] = dict(whys.most_common())
     return reasons
@@ -200,18 +204,23 @@ def _traces(samples: Sequence[ForeignSample]) -> _Traces:
     return _Traces(
         hashes={sample.hash for sample in samples if sample.hash},
         prompts={prompt_key(sample) for sample in samples if sample.shows_content},
-        ids={sample.id for sample in samples if sample.has_id},
+        ids=Counter(sample.id for sample in samples if sample.has_id),
+        shown_ids={sample.id for sample in samples if sample.has_id and sample.shows_content},
         plain_ids={_plain(sample.id) for sample in samples if sample.has_id},
     )
 
 
-def _why(sample: ForeignSample, other: _Traces) -> str:
+def _why(sample: ForeignSample, own: _Traces, other: _Traces) -> str:
     if sample.shows_content and prompt_key(sample) in other.prompts:
         return OTHER_TARGET
     if sample.hash and sample.hash in other.hashes:
         return OTHER_PROMPT
+    if sample.has_id and sample.id in other.ids:
+        if sample.shows_content and sample.id in other.shown_ids:
+            return SAME_ID
+        return SHARED_ID if max(own.ids[sample.id], other.ids[sample.id]) > 1 else UNSEEN
     if sample.shows_content and other.prompts:
-        return SAME_ID if sample.id in other.ids else ABSENT
+        return ABSENT
     if not (sample.has_id or sample.hash or sample.shows_content):
         return NO_EVIDENCE
     return OTHER_SPELLING if _plain(sample.id) in other.plain_ids else ABSENT
@@ -231,6 +240,8 @@ def remedy(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
         return other
     if OTHER_PROMPT in whys:
         return "did you mean to compare two prompts on the same documents? --pair-by hash"
+    if SHARED_ID in whys or UNSEEN in whys:
+        return "give both files a column or field with what was asked"
     if OTHER_SPELLING in whys:
         return "spell ids alike in both files, such as `1` for `1.0`, `01` and ` 1`"
     if NO_EVIDENCE in whys:

@@ -11,7 +11,12 @@ from harness.core.kinds import Kind
 from harness.imports.sample import ForeignLog
 
 HEAD = 1 << 16
-"""Bytes of a file that `recognizes` is shown."""
+"""Bytes of a file that `recognizes` is shown at first."""
+
+
+def suffix_of(file: Path) -> str:
+    """The ending of a file's name in small letters: a spreadsheet program may write `SCORES.CSV`."""
+    return file.suffix.lower()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ def number(value: object) -> float | None:
 def graded(value: object) -> float | None:
     """A value as Inspect's `value_to_float` reads it: letters, booleans, numbers, yes and no; other texts are 0.
 
-    Source: https://inspect.aisi.org.uk/scorers.html. NaN is unscored.
+    Source: https://inspect.aisi.org.uk/scorers.html. NaN is unscored, and so is a text that says that there is no score.
     """
     if not isinstance(value, str):
         return number(value)
@@ -46,6 +46,8 @@ def graded(value: object) -> float | None:
     word = value.strip().lower()
     if word in _WORDS:
         return _WORDS[word]
+    if word in _NOTHING:
+        return None
     try:
         return number(float(word))
     except ValueError:

@@ -28,6 +28,7 @@ from harness.results.stored_logs import StoredLog
 MARGIN = 0.02
 """A smaller difference does not matter; the default of a task file that names none."""
 UNSCORED = "import a log that holds a score per sample, or let a task of the harness score its answers: --beside TASK"
+UNSCORED_BESIDE = "leave this file out, or let a task of the harness score the answers of all: --beside TASK"
 PERCENTAGES = "divide percentages by 100, or let a task of the harness score the answers: --beside TASK"
 
 
@@ -83,14 +84,8 @@ def choose(
     shared = [one.stored_as for one in usable[0] if all(_has(others, one) for others in usable[1:])]
     if not shared:
         draft = next((d for d, own in zip(drafts, usable, strict=True) if not own), drafts[0])
-        reasons = "; ".join([*draft.log.notes, *draft.notes]) or "the logs share no metric"
-        names = "; ".join(
-            f"{', '.join(one.stored_as for one in own)} ({d.log.system})"
-            for d, own in zip(drafts, usable, strict=True)
-            if own
-        )
-        others = f"metrics there are: {names}" if names else UNSCORED
-        remedy = PERCENTAGES if BEYOND in reasons else others
+        reasons = "; ".join([*draft.log.notes, *draft.notes, *_failed(draft)]) or "the logs share no metric"
+        remedy = PERCENTAGES if BEYOND in reasons else _remedy(drafts, usable)
         raise ConfigError(
             f"{draft.log.task}: no score to compare: {reasons}", file=draft.log.origin.file, remedy=remedy
         )
@@ -107,6 +102,25 @@ def choose(
         margin=MARGIN if margin is None else margin,
         version=versions.pop() if len(versions) == 1 else None,
     )
+
+
+def _failed(draft: LogDraft) -> list[str]:
+    """A sentence if every answer failed: then it is not the metric that is missing."""
+    lacks = [lack for writer in draft.writers.values() if (lack := writer.missing()) is not None]
+    answers = sum(writer.count for writer in draft.writers.values())
+    return [lacks[0].sentence()] if lacks and sum(lack.count for lack in lacks) == answers else []
+
+
+def _remedy(drafts: Sequence[LogDraft], usable: Sequence[Sequence[Metric]]) -> str:
+    """What to do where logs share no metric, or one has none."""
+    if not all(usable):
+        return UNSCORED_BESIDE if any(usable) else UNSCORED
+    names = "; ".join(
+        f"{', '.join(one.stored_as for one in own)} ({draft.log.system})"
+        for draft, own in zip(drafts, usable, strict=True)
+    )
+    tables = any(draft.log.origin.tool == "csv" for draft in drafts)
+    return f"metrics there are: {names}" + ("; a table names its own in a column `metric`" if tables else "")
 
 
 def _has(metrics: Sequence[Metric], metric: Metric) -> bool:

@@ -138,7 +138,7 @@ class TimeLeft:
         assumed to be like the others."""
         left = [work for work in self._work.values() if not work.over]
         if not left:
-            return 0.0
+            return 0.0 if self._work else None  # nothing is planned yet
         lengths = [self._seconds(work) for work in left]
         known = [length for length in lengths if length is not None]
         if len(known) < len(lengths):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.terminal import say, say_json
+from harness.imports.protocol import suffix_of
 
 if TYPE_CHECKING:
     from harness.tasks.init import Made
@@ -21,7 +22,7 @@ TASKS = Path("tasks")
 
 def recognizes(file: Path) -> bool:
     """Whether the first line is a labeled row, not a tool's answer."""
-    if file.suffix != ".jsonl":
+    if suffix_of(file) != ".jsonl":
         return False
     try:
         with file.open("rb") as stream:

@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.names import slug
 from harness.core.options import path, repeated
-from harness.imports.open_logs import open_logs
+from harness.imports.open_logs import each_once, open_logs
 from harness.imports.pairing import Pairing
 from harness.imports.sample import ForeignLog
 from harness.results import imported, run_labels, stored_logs
@@ -103,8 +103,7 @@ def _renamed(options: ImportOptions) -> list[ForeignLog]:
             )
         system = names[index] if names else None
         logs += [imported.renamed(log, task=options.task, system=system) for log in own]
-    unique = {(log.origin.sha256, log.task, log.system): log for log in logs}
-    return list(unique.values())
+    return each_once([logs])
 
 
 def _imported(

@@ -62,6 +62,8 @@ def test_a_number_alone_is_read_in_every_notation(text: str, value: float) -> No
         ("She has 3 and buys 4, so she has 7 apples in 2 days.", 7),
         ("1. First 3\n2. Then 4\nTotal: 7", 7),
         ("It is 7 [1].", 7),
+        ("It is 7 [1, 2].", 7),
+        ("**Not** 8 but 7", 7),
         ("At 20:00 there were 5", 5),
         ("On 2024-01-15 we sold 12", 12),
         ("The flight COVID-19 A320 carried 80", 80),
@@ -77,6 +79,8 @@ def test_the_number_that_a_text_concludes_with_is_found(text: str, value: float)
     ("text", "reason"),
     [
         ("7 or 8", "ambiguous: 7 or 8"),
+        ("[7, 8]", "ambiguous: 7 or 8"),
+        ("x in [7; 8]", "ambiguous: 7 or 8"),
         ("The answer is 7 oder 8.", "ambiguous: 7 or 8"),
         ("7或8", "ambiguous: 7 or 8"),
         ("between 10 and 15", "ambiguous: 10 or 15"),

@@ -34,6 +34,14 @@ def test_answers_that_come_together_are_all_written_though_nothing_follows(
         until(lambda: answered(tmp_path) == [5])
 
 
+def test_before_anything_is_planned_no_time_is_said_to_be_left(tmp_path: Path) -> None:
+    with LiveFeed(tmp_path, "colours") as feed:
+        run = live.read(tmp_path, "colours")
+        assert run is not None
+        assert run.seconds_left is None
+        feed.plan([cell("zero_shot")])
+
+
 def test_a_write_that_waits_is_dropped_when_the_command_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,20 @@ def test_text_of_others_stays_text(tmp_path: Path) -> None:
     assert "\n" not in watch.json
 
 
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [("\n" * 60, "\n" * 6 + "…"), ("a\nb\nc", "a\nb\nc"), ("x\n" * 7, "x\n" * 6 + "…"), ("x" * 500, None)],
+)
+def test_an_answer_of_many_lines_does_not_fill_the_page(
+    tmp_path: Path, output: str, shown: str | None
+) -> None:
+    (folder,) = (path for path in live_kit.folders(tmp_path) if "zero_shot" in path.name)
+    last = json.loads((folder / "samples.jsonl").read_text("utf-8").splitlines()[-1])
+    (folder / "samples.jsonl").write_text(json.dumps(last | {"output": output}) + "\n", "utf-8")
+    answer, *_ = tail.latest([("zero_shot", RunFolder(folder))])
+    assert answer.output == shown if shown is not None else len(answer.output) < 500
+
+
 def test_a_killed_command_is_said_to_be_interrupted_and_a_resumed_one_to_be_at_work(tmp_path: Path) -> None:
     runs = live_kit.folders(tmp_path, examples=6)
     gone = subprocess.Popen([sys.executable, "-c", ""])

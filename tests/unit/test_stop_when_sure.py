@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.values import Request
 from harness.engines.fake import FakeEngine
+from harness.report.live.watch import Watch
+from harness.results import live
 from harness.results.folder import RunFolder
+from harness.results.live import LiveCell, LiveRun
 from harness.runner import until_sure
 from harness.runner.cells import Cell
 from harness.workflows import run as workflow
@@ -86,6 +90,18 @@ def test_a_clear_difference_stops_the_run_and_says_what_was_saved(
     assert all(pair.anytime for pair in verdict.comparisons)
     assert "Stopped when sure" in done.report.read_text("utf-8")
     assert done.exit_code == 0
+    # The same runs while the command is at work: between two rounds nothing has stopped.
+    cells = tuple(
+        LiveCell(id=path.name, recipe=record.recipe.name, state="waiting", done=record.counts["scored"])
+        for record, path in zip(done.outcome.records, done.outcome.folders, strict=True)
+    )
+    results = done.outcome.folders[0].parents[1]
+    live.write(results, LiveRun(name="now", pid=os.getpid(), cells=cells))
+    watch = Watch(results, "now")
+    watch.look()
+    assert "Stopped when sure" not in watch.page
+    assert "Asked so far: " in watch.page
+    assert f"zero_shot {counts['zero_shot']} of {COUNT} examples" in watch.page
 
 
 def test_latency_is_measured_once_and_no_answer_is_asked_twice(

@@ -16,7 +16,7 @@ from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import digest, file_digest
 from harness.imports import archive, json_files
 from harness.imports.json_files import list_of, object_of, shown_id, text_of
-from harness.imports.protocol import LogFormat
+from harness.imports.protocol import LogFormat, suffix_of
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import graded, lower_is_better
 
@@ -39,12 +39,12 @@ class InspectEval(LogFormat):
     shuffle."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
-        if file.suffix == ".eval":
+        if suffix_of(file) == ".eval":
             return True
-        return file.suffix == ".json" and b'"eval_id"' in head and b'"eval"' in head
+        return suffix_of(file) == ".json" and b'"eval_id"' in head and b'"eval"' in head
 
     def read(self, file: Path) -> Sequence[ForeignLog]:
-        if file.suffix == ".eval":
+        if suffix_of(file) == ".eval":
             with archive.opened(file) as members:
                 header = _header(file, members)
                 rows = (_sample(file, members, name) for name in _sample_names(members))
@@ -94,7 +94,7 @@ def _log(
             for metric in _metrics(header, values)
         ),
         samples=samples,
-        streamed=file.suffix == ".eval",
+        streamed=suffix_of(file) == ".eval",
         created_at=text_of(about.get("created")),
         notes=tuple(_notes(header)),
     )
@@ -102,7 +102,7 @@ def _log(
 
 def _notes(header: JsonObject) -> Iterator[str]:
     version, status = header.get("version"), header.get("status")
-    if version not in KNOWN_VERSIONS:
+    if str(version) not in map(str, KNOWN_VERSIONS):
         known = ", ".join(map(str, KNOWN_VERSIONS))
         yield f"log version {version} is not known (known: {known}); read anyway, because it has the expected fields"
     if status != "success":
@@ -136,6 +136,8 @@ def _metrics(header: JsonObject, values: JsonObject) -> list[str]:
     names: dict[str, None] = {}
     for scorer, value in values.items():
         names |= dict.fromkeys(_entries(scorer, value))
+        if isinstance(value, dict):  # an entry may be absent from the first sample
+            names |= dict.fromkeys(name for name in _reported(scorer, results) if name != scorer)
     for item in list_of(object_of(header.get("eval")).get("scorers")):
         scorer = str(object_of(item).get("name"))
         if not any(name == scorer or name.startswith(f"{scorer}.") for name in names):

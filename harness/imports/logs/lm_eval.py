@@ -16,7 +16,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
 from harness.imports import json_files, lm_eval_files, lm_eval_lines
 from harness.imports.lm_eval_types import Output
-from harness.imports.protocol import LogFormat
+from harness.imports.protocol import LogFormat, suffix_of
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import lower_is_better
 
@@ -29,15 +29,15 @@ class LmEval(LogFormat):
     """`doc_id` does not identify a document: after `--samples` out of order it belongs to another one."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
-        if file.suffix == ".jsonl":
+        if suffix_of(file) == ".jsonl":
             return b'"doc_id"' in head and (b'"doc"' in head or b'"doc_hash"' in head)
-        whole = file.suffix == ".json" and b'"results"' in head
+        whole = suffix_of(file) == ".json" and b'"results"' in head
         return whole and (
             b'",none"' in head or b',none"' in head or b'"alias"' in head or b'"sample_len"' in head
         )
 
     def read(self, file: Path) -> Sequence[ForeignLog]:
-        if file.suffix == ".jsonl":
+        if suffix_of(file) == ".jsonl":
             return [_log(file, lm_eval_files.results_beside(file), lm_eval_files.task_of(file))]
         output = lm_eval_files.read(file)
         tasks = [name for name in output["results"] if lm_eval_files.samples_file(file, name).is_file()]
@@ -45,7 +45,8 @@ class LmEval(LogFormat):
             raise ConfigError(
                 "no samples_*.jsonl of its date lies beside it, so no example can be paired",
                 file=file,
-                remedy="run lm_eval with --log_samples; its means alone: harness benchmark --import FILE",
+                remedy="name the samples file itself if it has another name, or run lm_eval with --log_samples; the means "
+                "alone: harness benchmark --import FILE",
             )
         lost = lm_eval_files.without_samples(output, tasks)
         logs = [_log(lm_eval_files.samples_file(file, task), file, task) for task in tasks]

@@ -17,7 +17,7 @@ from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import file_digest
 from harness.imports import json_files
 from harness.imports.json_files import list_of, object_of, shown_id, text_of
-from harness.imports.protocol import LogFormat
+from harness.imports.protocol import LogFormat, suffix_of
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import number
 
@@ -44,8 +44,8 @@ class OpenaiEvals(LogFormat):
     """`correct` of a `match` event is the score; `picked` is null for a wrong answer of one eval, and a text for another."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
-        first = head.split(b"\n", 1)[0]
-        return file.suffix == ".jsonl" and b'"spec"' in first and b'"completion_fns"' in first
+        first = head.lstrip().split(b"\n", 1)[0]
+        return suffix_of(file) == ".jsonl" and b'"spec"' in first and b'"completion_fns"' in first
 
     def read(self, file: Path) -> Sequence[ForeignLog]:
         runs: dict[str, _Run] = {}

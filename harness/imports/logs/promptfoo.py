@@ -21,7 +21,7 @@ from harness.core.secrets import beginning
 from harness.imports import json_files
 from harness.imports.json_files import list_of, object_of, shown_id, text_of
 from harness.imports.names import safe_name
-from harness.imports.protocol import LogFormat
+from harness.imports.protocol import LogFormat, suffix_of
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import number
 
@@ -36,20 +36,20 @@ class Promptfoo(LogFormat):
     """`pass` and `score` are two things: weight 0 never fails, and a threshold can pass a score of 0.5."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
-        if file.suffix == ".csv":
+        if suffix_of(file) == ".csv":
             return _is_table(head)
-        if file.suffix == ".json":
-            return b'"evalId"' in head
-        return file.suffix == ".jsonl" and b'"promptIdx"' in head and b'"testCase"' in head
+        if suffix_of(file) == ".json":
+            return b'"evalId"' in head or (b'"promptIdx"' in head and b'"testCase"' in head)
+        return suffix_of(file) == ".jsonl" and b'"promptIdx"' in head and b'"testCase"' in head
 
     def read(self, file: Path) -> Sequence[ForeignLog]:
-        if file.suffix == ".csv":
+        if suffix_of(file) == ".csv":
             raise ConfigError(
                 "promptfoo's CSV repeats the columns of each prompt, and has no errors or assertions",
                 file=file,
                 remedy="export as JSON: promptfoo eval -o results.json, or promptfoo export eval ID -o results.json",
             )
-        if file.suffix == ".jsonl":
+        if suffix_of(file) == ".jsonl":
             rows: list[Row] = [line for _, line in json_files.lines(file)]
             return _logs(file, {}, {}, rows)
         whole = json_files.whole(file)
@@ -166,7 +166,7 @@ def _sample(row: Row, repeat: int) -> ForeignSample:
     return ForeignSample(
         id=shown_id(row.get("testIdx")),
         prompt=text_of(object_of(row.get("prompt")).get("raw")),
-        input=object_of(row.get("vars")),
+        input=_as_rendered(object_of(row.get("vars"))),
         target=_expected(case),
         conditions=canonical_json([case.get("description"), case.get("assert"), case.get("threshold")]),
         answer=answer if answer is None or isinstance(answer, str) else canonical_json(answer),
@@ -177,6 +177,14 @@ def _sample(row: Row, repeat: int) -> ForeignSample:
         tokens_out=_count(usage.get("completion")),
         seconds=None if latency is None else latency / 1000,
     )
+
+
+def _as_rendered(variables: JsonObject) -> JsonObject:
+    """The variables with numbers as text, as a prompt shows them: tests from a table hold only texts."""
+    return {
+        name: shown_id(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        for name, value in variables.items()
+    }
 
 
 def _error(row: Row) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
 from harness.imports.names import safe_name
-from harness.imports.protocol import LogFormat
+from harness.imports.protocol import LogFormat, suffix_of
 from harness.imports.sample import UNNAMED, ForeignLog, ForeignSample, Metric, Origin
 from harness.imports.scores import cell, lower_is_better
 
@@ -40,6 +41,7 @@ NAMES = frozenset({"model", "task", "metric"})
 _DECIMAL = re.compile(r"-?\d+\.0")
 OTHER_BYTES = "backslashreplace"
 """How bytes are read that are not UTF-8: as their numbers, so that different prompts stay different."""
+UNENDED = "its last line does not end: if the file was cut off, its last row may be too"
 Row = dict[str, str]
 Numbered = tuple[int, Row]
 """A row with its line."""
@@ -60,7 +62,7 @@ class ScoresCsv(LogFormat):
     """One row per example, model and metric."""
 
     def recognizes(self, file: Path, head: bytes) -> bool:
-        if file.suffix not in (".csv", ".tsv"):
+        if suffix_of(file) not in (".csv", ".tsv"):
             return False
         text = head.decode("utf-8-sig", errors=OTHER_BYTES)
         try:
@@ -76,6 +78,7 @@ class ScoresCsv(LogFormat):
         if not groups:
             raise ConfigError("holds no row of scores", file=file, remedy="write a row per example and model")
         sha256 = file_digest(file)
+        last = max(groups.values(), key=lambda rows: rows[-1][0])
         return [
             ForeignLog(
                 task=task,
@@ -87,9 +90,17 @@ class ScoresCsv(LogFormat):
                     for name in dict.fromkeys(_metric(row) for _, row in rows)
                 ),
                 samples=partial(_samples, file, rows),
+                notes=(UNENDED,) if rows is last and _is_unended(file) else (),
             )
             for (task, model), rows in groups.items()
         ]
+
+
+def _is_unended(file: Path) -> bool:
+    """Whether the last line has no line break; a table that was cut off within a value still reads as one."""
+    with file.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) not in b"\r\n"
 
 
 def _delimiter(text: str) -> str:

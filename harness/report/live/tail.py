@@ -17,6 +17,8 @@ SHOWN = 8
 """Answers on the page."""
 LONGEST = 400
 """Characters of one answer."""
+MOST_LINES = 6
+"""Lines of one answer: a model that writes nothing but line breaks would fill the page."""
 READ = 1 << 18
 """Bytes that are read from a file's end."""
 MOST_POINTS = 200
@@ -92,4 +94,5 @@ def _answer(name: str, line: bytes, primary: str) -> Answer | None:
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return visible(beginning(text, LONGEST))
+    *first, rest = visible(beginning(text, LONGEST)).split("\n", MOST_LINES)
+    return "\n".join([*first, "…" if len(first) == MOST_LINES else rest])

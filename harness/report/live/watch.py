@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.finite import finite_json
+from harness.evidence import early
 from harness.evidence.verdict_types import Verdict
 from harness.report import build
 from harness.report.data import load, with_verdicts
@@ -176,7 +177,9 @@ class Watch:
         if known == self._known or len(known) < len(self._known):  # the next round of a run has begun
             return
         clock = time.monotonic()
-        verdicts = run_scores.verdicts([folder.path for folder in ended])
+        verdicts = [
+            early.so_far(verdict) for verdict in run_scores.verdicts([folder.path for folder in ended])
+        ]
         data = with_verdicts(load(self.results, [f.path.name for f in ended]), self.name, verdicts)
         sections = [name for name, _ in build.discover() if name not in NOT_YET]
         self.page = build.render(data, only=sections)

@@ -43,9 +43,11 @@ _CUE = re.compile(
     rf"\b(?:{_CUES}|são|итого|значит|поэтому)\b|→|⇒|所以|因此|一共|共|是|为|為|つまり|よって", re.IGNORECASE
 )
 _LABELLED = re.compile(
-    r"(?:\b(?:step|question|problem|example|figure|table|chapter|page|section|case|line|no\.)\s|[\[#])\s*$",
+    r"(?:\b(?:step|question|problem|example|figure|table|chapter|page|section|case|line|no\.)\s|#)\s*$",
     re.IGNORECASE,
 )
+_BRACKET_BEFORE, _BRACKET_BEHIND = re.compile(r"\[[\d\s.,;–-]*\Z"), re.compile(r"[\d\s.,;–-]*\]")
+"""Around the numbers of a footnote: `[7]`, `[7, 8]`."""
 _LIST_NUMBER = re.compile(r"\A\s*(?:[*_>-]+\s*)?\Z")
 
 
@@ -132,6 +134,8 @@ def _with_tolerances(sentence: str, every: Sequence[Numeral]) -> Iterator[Numera
 def _is_label(sentence: str, number: Numeral) -> bool:
     before, after = sentence[max(0, number.start - 20) : number.start], sentence[number.end : number.end + 2]
     if _LABELLED.search(before) and not before.rstrip().endswith("####"):
+        return True
+    if _BRACKET_BEFORE.search(before) and _BRACKET_BEHIND.match(sentence, number.end, number.end + 20):
         return True
     return (
         after[:1] in (".", ")")

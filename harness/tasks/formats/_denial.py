@@ -15,37 +15,39 @@ _FILLERS = (
     r"|seem|appear|look|sound|feel|think|believe|say|find|consider|likely|in|of|here|there|about"
     r"|passage|text|document|answer|statement|review|sentiment|sentence|comment|article|message|e-?mail|response"
     r"|es|est|ist|sind|è|é|jest|är|er|είναι|ole|phải|là|sehr|besonders|wirklich|eindeutig|direkt|très|vraiment|muy|molto|ein\w*"
-    r"|un|une|uno|una|очень)\s+){0,7}"
+    r"|un|une|uno|una|очень|call|called|way|if|whether|clear|obvious|evident|sure|can|could|would|(?:it|that|this)['’]s|für|als)\s+){0,7}"
 )
 _NUMBER = (
     r"not|\w+n['’]t|cannot|neither|nor|nicht|kein\w*|weder|keineswegs|keinesfalls|pas|jamais|ni|não|nem|nie|niet|geen|inte|ikke"
     r"|není|не|ни|нет|δεν|לא|ليس|ليست|غير|không|bukan|tidak"
 )
 _WORD = (
-    rf"{_NUMBER}|never|no|non|nothing|nichts|rien|nada|niente|ничего|without|than|instead of|hardly|scarcely|barely|far from|anything but|niemals|kaum|aucun\w*|guère"
+    rf"{_NUMBER}|never|no|non|nothing|nichts|rien|nada|niente|ничего|without|than|instead of|fail(?:s|ed|ing)?\sto|hardly|scarcely|barely|far from|anything but|niemals|kaum|aucun\w*|guère"
     r"|nunca|tampoco|sin|senza|nessun\w*|nooit|ei|μη|אינו|אינה|אין|لا|بدون|chưa"
 )
 _QUOTES = r"[\"'“„«「*_(]*"
+_MARKUP = r"[\"'”’»」*_)\]]*"
+"""What may stand behind a word of denial: **not** relevant."""
 _UNSPACED = (
     rf"(?:(?:不|并不|並不|没有?|沒有?|無|无|非|并非|並非|而非|未|绝不|毫不)(?:是|太|很|那么|算|够|属于|屬於){{0,3}}|ไม่(?:ใช่|ได้|ค่อย)?(?:เป็น)?\s?)"
     rf"{_QUOTES}"
 )
 _DENIED_BEFORE = regex.compile(
-    rf"(?V1i)(?:(?<!\w)(?P<word>{_WORD})\s+{_FILLERS}{_QUOTES}|(?<!\w)(?:non|not|un|anti)[-‐]|{_UNSPACED})\Z"
+    rf"(?V1i)(?:(?<![^\W_])(?P<word>{_WORD}){_MARKUP}\s+{_FILLERS}{_QUOTES}|(?<!\w)(?:non|not|un|anti)[-‐]|{_UNSPACED})\Z"
 )
 _ONE_VERB = r"(?:(?!(?:than|until|exceed|only|just|merely|yet)\b)\w+\s+)?"
 _NUMBER_DENIED_BEFORE = regex.compile(
-    rf"(?V1i)(?<!\w)(?:{_NUMBER})\s+(?:{_FILLERS}|{_ONE_VERB}){_QUOTES}\Z|(?<=不是?|并非|而非)\Z"
+    rf"(?V1i)(?<![^\W_])(?:{_NUMBER}){_MARKUP}\s+(?:{_FILLERS}|{_ONE_VERB}){_QUOTES}\Z|(?<=不是?|并非|而非)\Z"
 )
 _ASCII_DENIAL = re.compile(
-    r"n't\s|\b(?:n(?:o|either|ever|icht|ie|iet|em|i|unca|ada|iente|essun)|anti-|un-|cannot|kein|weder|kaum|pas\s|jamais|aucun|gu|geen|inte\s"
-    r"|ikke|bukan|tidak|ei\s|without|than|instead|hardly|scarcely|barely|far\s|anything|rien|sin\s|senza|tampoco|jest)",
+    r"n't[^\w,.;:]|(?:\b|_)(?:n(?:o|either|ever|icht|ie|iet|em|i|unca|ada|iente|essun)|anti-|un-|cannot|kein|weder|kaum|pas[\W_]|jamais|aucun|gu|geen"
+    r"|inte[\W_]|ikke|bukan|tidak|ei[\W_]|without|than|instead|hardly|scarcely|barely|far\s|anything|rien|sin[\W_]|senza|tampoco|jest|fail)",
     re.IGNORECASE,
 )
 """Matches before every label that an ASCII text denies: quicker than the whole expression."""
 _ASCII_BEHIND = frozenset('"* :?=-')
 _ASCII_DENIES = re.compile(
-    r"n't\s|\b(?:[Nn](?:ot|or|either|icht|ie|iet|em|i)|cannot|[KkWw]e(?:in|der)|pas|jamais|geen|inte|ikke|bukan|tidak)"
+    r"n't[^\w,.;:]|(?:\b|_)(?:[Nn](?:ot|or|either|icht|ie|iet|em|i)|cannot|[KkWw]e(?:in|der)|pas|jamais|geen|inte|ikke|bukan|tidak)"
 )
 """Matches in every ASCII text that denies a number: quicker than the whole expression."""
 _DENIED_BEHIND = regex.compile(
