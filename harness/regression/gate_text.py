@@ -8,7 +8,9 @@ from harness.core import formatting
 from harness.core.formatting import counted
 from harness.core.text import markdown as escape
 from harness.core.text import one_line
-from harness.evidence.verdict_text import round_up
+from harness.evidence.stats.intervals import LEVEL
+from harness.evidence.verdict_text import APPROXIMATE, round_up
+from harness.evidence.verdict_text import LEVEL as TOGETHER
 from harness.regression.config_diff import Difference
 from harness.regression.example_flips import Flip
 from harness.regression.gate import Gate
@@ -16,6 +18,11 @@ from harness.regression.metric_check import MetricCheck
 
 MARKS = {"passed": "✅", "regression": "❌", "error": "⚠️", "inconclusive": "❔", "skipped": "➖"}
 NAME = "recipe.name"
+LEVELS = (
+    f"brackets are {round(100 * LEVEL)} % intervals, each of one change by itself; those of `harness compare` are computed "
+    f"at {TOGETHER}, and so are wider, because {APPROXIMATE}"
+)
+"""Why a gate and a comparison of the same two runs show different intervals."""
 _EXAMPLES = 12
 _CHANGES = 20
 
@@ -68,7 +75,7 @@ def text(gate: Gate) -> str:
     for title, groups in (("lost", gate.flips.lost), ("gained", gate.flips.gained)):
         lines += [f"    {title} · {one_line(line)}" for line in flip_lines(groups)]
     lines += [f"  changed · {one_line(difference.sentence)}" for difference in _changes(gate)]
-    return "\n".join([*lines, *(f"  note: {one_line(note)}" for note in gate.notes)])
+    return "\n".join([*lines, *(f"  note: {one_line(note)}" for note in _notes(gate))])
 
 
 def markdown(gate: Gate) -> str:
@@ -99,8 +106,14 @@ def markdown(gate: Gate) -> str:
     ]
     parts.append(_folded(f"{lost} examples lost, {gained} gained", flips))
     parts.append(_folded("What changed", [f"- {escape(d.sentence)}" for d in _changes(gate)]))
-    parts += [f"_{escape(note)}_" for note in gate.notes]
+    parts += [f"_{escape(note)}_" for note in _notes(gate)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _notes(gate: Gate) -> Iterator[str]:
+    yield from gate.notes
+    if any(check.low is not None and check.low < (check.high or 0.0) for check in gate.checks):
+        yield LEVELS
 
 
 def _changes(gate: Gate) -> list[Difference]:

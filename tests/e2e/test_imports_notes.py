@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import logging
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -68,6 +69,41 @@ def test_a_log_that_is_alone_with_its_task_is_compared_with_earlier_ones_whateve
     assert compared == {"parts": {"first", "second"}, "others": {"third", "fourth"}}
 
 
+def graded(model: str, wrong: range, of: int = 60) -> str:
+    return "".join(f"q{number},{model},{int(number not in wrong)}\n" for number in range(of))
+
+
+def test_a_headline_says_who_leads_who_may_be_as_good_and_which_pair_is_open() -> None:
+    rows = graded("a", range(6)) + graded("b", range(4, 15)) + graded("c", range(20, 54))
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert verdict.sentence.startswith("Use a for now: it beats c by ")
+    assert "b cannot be told apart from it: a leads b by 8.3 points [" in verdict.sentence
+
+
+def test_a_headline_says_whom_the_best_does_not_beat_and_which_others_are_open() -> None:
+    wrong = {"a": range(14), "b": range(5, 32), "c": range(20, 74), "d": range(24, 84)}
+    rows = "".join(graded(model, own, 120) for model, own in wrong.items())
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert verdict.sentence.startswith("Use a: it beats c by ")
+    assert re.search(r"It does not beat b, 10\.8 points \[.*\], but is not worse by 2\.0\.", verdict.sentence)
+    assert verdict.reasons[-1].startswith("also open: c against d, 5.0 points [")
+
+
+def test_a_system_with_every_answer_right_is_not_called_the_best_while_a_pair_is_open() -> None:
+    """Of our own recipes it is cheaper, and none can be better; what another tool's answers cost is not known."""
+    rows = graded("a", range(0)) + graded("b", range(4)) + graded("c", range(3, 34))
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert (verdict.kind, verdict.winner) == ("inconclusive", None)
+    assert verdict.sentence.startswith("Use a for now: it beats c by ")
+    assert "b cannot be told apart from it: a leads b by 6.7 points [" in verdict.sentence
+
+
+def test_three_that_cannot_be_told_apart_are_named_with_the_pair_that_is_closest() -> None:
+    rows = graded("a", range(6)) + graded("b", range(4, 12)) + graded("c", range(10, 23))
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert "between a, b and c on 60 examples. a leads b by 3.3 points [" in verdict.sentence
+
+
 def test_an_open_import_names_how_many_more_examples_would_settle_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -79,6 +115,7 @@ def test_an_open_import_names_how_many_more_examples_would_settle_it(
     first = str(pair.examples_needed)[:1]
     assert verdict.reasons[0].startswith(f"about {first}")
     assert "more test examples would settle it; the number supposes" in verdict.reasons[0]
+    assert "settled means that one is better, or not worse by the margin" in verdict.reasons[0]
     assert "label" not in " ".join(verdict.reasons)
     print_verdict(verdict)
     shown = " ".join(capsys.readouterr().out.split())
