@@ -19,15 +19,20 @@ from harness.evidence.stats.simultaneous import TOGETHER
 from harness.imports.content import Known, Namer
 from harness.imports.open_logs import open_logs
 from harness.imports.sample import ForeignSample
+from harness.regression import gate_text
 from harness.report.run_comparison import compare_runs
 from harness.report.terminal import tables
 from harness.report.terminal.summary import print_verdict
-from harness.results import side_files
+from harness.results import run_names, side_files
 from harness.results.database import bulk
 from harness.results.database.ingest import rebuild
 from harness.results.database.store import Store
+from harness.results.folder import ResultsFolder
+from harness.workflows import gate, pin
 from harness.workflows.import_logs import ImportResult, from_options
+from harness.workflows.options.gate import GateOptions
 from harness.workflows.options.import_logs import ImportOptions
+from harness.workflows.options.pin import PinOptions
 from tests.e2e import import_kit as kit
 
 
@@ -53,6 +58,31 @@ def rewritten(file: Path, **changes: Any) -> Path:
     kept = [{name: value for name, value in line.items() if value is not None} for line in lines]
     samples.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
     return file
+
+
+# a gate
+
+
+def test_a_gate_on_part_of_the_examples_names_the_remedy_and_examples_as_their_log_does() -> None:
+    first, second = table("a.csv", graded("a", range(4))), table("b.csv", graded("b", range(2, 5), 50))
+    imported(first, second, task="t")
+    pin.from_options(PinOptions("t-a", as_="p", allow_dirty=True))
+    judged = gate.from_options(GateOptions("t-b", against="p"))
+    text = gate_text.text(judged)
+    assert text.startswith(
+        "error: t-b could not be judged: 10 pinned examples are missing or changed in the run"
+    )
+    assert "judge those that both have: --allow-missing" in text.splitlines()[0]
+    assert "pinned but not in the run (10): q50, q51" in text
+    assert "gained · other (2): q0, q1" in text
+    assert "q50" in gate_text.markdown(judged)
+    assert judged.run.startswith("t-b-"), "scripts get the whole id"
+    table("b.csv", graded("b", range(2, 6), 50))
+    imported(Path("b.csv"), task="t")
+    several = run_names.short(
+        judged.run, [folder.name for folder in ResultsFolder(Path("results")).run_folders()]
+    )
+    assert several == judged.run, "a short name would mean two runs"
 
 
 # the verdict
