@@ -88,16 +88,17 @@ def from_options(options: RunOptions) -> RunSession | None:
     Raises:
         ConfigError: anything that does not exist or does not fit.
     """
-    from harness.report.live import opening
-    from harness.runner.executor_choice import executor
-    from harness.runner.live_feed import LiveFeed
-    from harness.runner.progress import Several
-    from harness.runner.progress_choice import choose
-    from harness.runner.tracking import watched
+    with silenced(options.quiet), working(f"reading {options.target}"):
+        from harness.report.live import opening
+        from harness.runner.executor_choice import executor
+        from harness.runner.live_feed import LiveFeed
+        from harness.runner.progress import Several
+        from harness.runner.progress_choice import choose
+        from harness.runner.tracking import watched
 
-    chosen = experiment(options)
-    settings = chosen.settings
-    where = executor(settings.executor or "local")
+        chosen = experiment(options)
+        settings = chosen.settings
+        where = executor(settings.executor or "local")
     trackers = [settings.log_to] if isinstance(settings.log_to, str) else settings.log_to
     with silenced(options.quiet), torchrun.leading(where) as leads:
         if not leads:
