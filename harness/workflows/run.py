@@ -24,7 +24,6 @@ from harness.runner import torchrun
 from harness.runner.cells import layout
 from harness.runner.database_sync import open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
-from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
 from harness.runner.refused import set_apart
 from harness.runner.runner import Outcome
@@ -212,7 +211,7 @@ def run(
         live.clear_skip(results, cell.id)
     warnings = (*planned.notes, *_warnings((cell.task for cell in cells), results))
     if executor is None or executor.in_process:
-        progress.forecast(lambda: forecast(cells, results, fresh=fresh))
+        progress.forecast(lambda: run_all.expected(experiment.settings, cells, results, fresh=fresh))
     constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it too.
     ran = run_all.run(
         experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh
