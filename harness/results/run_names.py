@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.core.errors import ConfigError, nearest
 from harness.core.terminal import say
 
+RERUN = "rerun"
+"""Stands for the split of a run that repeats another one to measure its noise."""
 SHOWN = 6
 """How many runs an error lists."""
 LEGIBLE = 30
