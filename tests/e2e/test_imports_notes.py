@@ -33,6 +33,7 @@ from harness.workflows.import_logs import ImportResult, from_options
 from harness.workflows.options.gate import GateOptions
 from harness.workflows.options.import_logs import ImportOptions
 from harness.workflows.options.pin import PinOptions
+from tests.conftest import Harness
 from tests.e2e import import_kit as kit
 
 
@@ -58,6 +59,18 @@ def rewritten(file: Path, **changes: Any) -> Path:
     kept = [{name: value for name, value in line.items() if value is not None} for line in lines]
     samples.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
     return file
+
+
+# dates and validity
+
+
+def test_a_run_of_another_tool_says_which_date_is_which_and_claims_no_validity(harness: Harness) -> None:
+    (record,) = imported(table("a.csv", graded("a", range(4))), task="t").records
+    folder = ResultsFolder(Path("results")).run(record.id)
+    folder.finish(record.changed(started_at="2026-01-02T03:04:05+00:00"))
+    assert "100%" not in harness("ls")[1]
+    assert "measured 2026-01-02 03:04 UTC, imported 20" in " ".join(harness("show", record.id)[1].split())
+    assert "[95 %]" in harness("history")[1], "the brackets of the points below"
 
 
 # a gate
