@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_random_model_is_said_first_and_the_way_to_a_real_one_stands_beside_th
 ) -> None:
     decision = judged(run("zero_shot", 3, 8), run("few_shot", 8, 8), model=model)
     assert decision.notes[0] == NOTE == decision.to_json()["notes"][0]
-    typed = decision.next_step.split()
-    assert typed[typed.index("--model") + 1] == model.split(" ")[0], "the command keeps what was typed"
+    typed = shlex.split(decision.next_step)
+    assert typed[typed.index("--model") + 1] == model, "the command keeps what was typed"
     assert decision.evidence[0].startswith("without --model it uses the bundled model")
     assert NOTE not in judged(run("zero_shot", 3, 8), model="tinyllama").notes

@@ -90,10 +90,10 @@ def test_frugal_counts_no_training_that_a_diagnosis_rules_out(
     slow: None, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = Prediction(recipes=("lora",), worth=False, because="5 % is form")
-    found = Triage(
+    earlier = Triage(
         n=50, lost=0.5, shares=(), dominant=None, certain=True, train_overlap=0.0, predictions=(out,)
     )
-    monkeypatch.setattr(frugal, "read_triage", lambda *_, **__: found)
+    monkeypatch.setattr(frugal, "read_triage", lambda *_, **__: earlier)
     planned = cells(tiny_task, "zero_shot", "lora", "full")
     whole = run_all.expected(ExperimentSettings(), planned, tmp_path, fresh=False)
     less = run_all.expected(ExperimentSettings(frugal=True), planned, tmp_path, fresh=False)
