@@ -18,6 +18,7 @@ from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
 from harness.core.files import write_json
 from harness.core.keys import digest
+from harness.core.names import file_part
 from harness.core.secrets import masked, masked_json
 from harness.imports import lm_eval_files
 from harness.imports.json_files import mapping
@@ -110,9 +111,9 @@ def _destination(
 
 
 def _folder(results: Path, name: str) -> Path:
-    slug = re.sub(r"[^\w.-]+", "_", name)
+    part = file_part(name)
     # Long names with the same beginning are not one model.
-    short = slug if len(slug) <= LONGEST else f"{slug[:LONGEST]}-{digest(name)[:8]}"
+    short = part if len(part) <= LONGEST else f"{part[:LONGEST]}-{digest(name)[:8]}"
     return ResultsFolder(results).benchmarks / f"{short}-imported"
 
 

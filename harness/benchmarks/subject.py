@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.names import file_part
 from harness.core.protocols import LanguageModel
 from harness.core.recipes import Recipe
-from harness.results import run_names
 from harness.results.folder import ResultsFolder
 from harness.results.remote import mirror
 from harness.results.run_files import Head, read_head
@@ -57,7 +56,7 @@ def find(results: Path, name: str, dtype: str | None = None) -> Target:
     if name in readable:
         target = _of_run(results, readable[name])
     elif readable:
-        id = run_names.unique(name, {id: head.record.split for id, head in readable.items()})
+        id = ResultsFolder(results).meant(name, {id: head.record.split for id, head in readable.items()})
         target = _of_run(results, readable[id])
     else:
         target = of_model(results, name)
@@ -81,10 +80,10 @@ def of_model(results: Path, spec: str, recipe: Recipe | None = None) -> Target:
     untrained = replace(plain, name="base", weights=())
     print_ = fingerprint(spec)
     identity = digest([print_, untrained.base.identity()])
-    slug = re.sub(r"[^\w.-]+", "_", spec.rstrip("/").rpartition("/")[2])[:60]
+    part = file_part(spec.rstrip("/").rpartition("/")[2])[:60]
     return Target(
         name=spec,
-        folder=ResultsFolder(results).benchmarks / f"{slug}-{identity[:8]}",
+        folder=ResultsFolder(results).benchmarks / f"{part}-{identity[:8]}",
         model=spec,
         fingerprint=print_,
         recipe=untrained,

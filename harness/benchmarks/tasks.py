@@ -21,6 +21,7 @@ from harness.core import guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest, file_digest
+from harness.core.names import file_part
 from harness.core.recipes import refuse_bombs
 
 ALLOW = "--allow-task-code"
@@ -61,7 +62,7 @@ def is_file(name: str) -> bool:
 
 def label(name: str) -> str:
     """What a task is called in folders: its name, or its file's name."""
-    return re.sub(r"[^\w.-]+", "_", Path(name).stem if is_file(name) else name)
+    return file_part(Path(name).stem if is_file(name) else name)
 
 
 def identity(name: str) -> str:

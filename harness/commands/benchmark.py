@@ -26,8 +26,8 @@ def benchmark(options: BenchmarkOptions, json: Json = False) -> None:
 
       harness benchmark support_tickets-lora --export lm_eval_results
     """
-    first_line("the tasks", options.targets, silent=options.quiet or json)
-    from harness.workflows import benchmark as workflow
+    with first_line("the tasks", options.targets, silent=options.quiet or json):
+        from harness.workflows import benchmark as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     workflow.show(done, as_json=json)

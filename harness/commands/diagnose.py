@@ -24,8 +24,8 @@ def diagnose(options: DiagnoseOptions, json: Json = False) -> None:
 
       harness diagnose handbook_qa --limit 50 --json
     """
-    first_line(options.task, options.model, silent=options.quiet or json)
-    from harness.workflows import diagnose as workflow
+    with first_line(options.task, options.model, silent=options.quiet or json):
+        from harness.workflows import diagnose as workflow
 
     diagnosis = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     if json:

@@ -120,6 +120,10 @@ def init(
     for line in _rendered(made.example, made.handle):
         say(f"  {line}")
     first = first_run(made.prompt_size, made.sizes["train"], made.sizes["test"])
+    if made.again:  # whoever made it before has had a first look, and may have answers to more examples
+        say(f"  a first look takes {first.duration}: {first.command(made.handle)}")
+        say(f"next: {shlex.join(['harness', 'run', made.handle])}")
+        return
     say(f"  a first look takes {first.duration}")
     say(f"next: {first.command(made.handle)}")
 

@@ -38,8 +38,8 @@ def run(options: RunOptions, json: Json = False) -> None:
 
 def start(options: RunOptions, *, json: bool) -> None:
     """Run, print the outcome and exit with its code."""
-    first_line(options.target, options.model, silent=options.quiet or json)
-    from harness.workflows import run as workflow
+    with first_line(options.target, options.model, silent=options.quiet or json):
+        from harness.workflows import run as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     if done is None:

@@ -28,8 +28,8 @@ def search(options: SearchOptions, json: Json = False) -> None:
 
       harness search support_tickets --space 'weights.learning_rate=1e-5..1e-3:log' --jobs 2
     """
-    first_line(options.task, options.model, silent=options.quiet or json)
-    from harness.workflows import search_output
+    with first_line(options.task, options.model, silent=options.quiet or json):
+        from harness.workflows import search_output
 
     if json:
         options = dataclasses.replace(options, yes=True, quiet=True)

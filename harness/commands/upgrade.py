@@ -25,10 +25,9 @@ def upgrade(options: UpgradeOptions, json: Json = False) -> None:
 
       harness upgrade support_tickets --from smollm2-135m-instruct --to-base int8 --recipes zero_shot,lora
     """
-    from harness.regression import upgrade_text
-
-    first_line(options.task, (), silent=options.quiet or json)
-    from harness.workflows import upgrade as workflow
+    with first_line(options.task, (), silent=options.quiet or json):
+        from harness.regression import upgrade_text
+        from harness.workflows import upgrade as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     with to_a_reader():

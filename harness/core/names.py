@@ -56,11 +56,16 @@ def is_valid(name: str) -> bool:
     return _bytes(name) <= LONGEST and PATTERN.fullmatch(name) is not None
 
 
+def file_part(name: str) -> str:
+    """A foreign name with `_` for whatever is awkward in a file's name, otherwise as it is, whatever its length."""
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
 def slug(name: str) -> str:
     """A foreign name as a part of a file's name: any other character becomes `_`, and its end is cut off. Different names
     may have the same slug, and it is empty where nothing is left.
     """
-    plain = re.sub(r"[^\w.-]+", "_", name).strip("._-")[:LONGEST_PART]
+    plain = file_part(name).strip("._-")[:LONGEST_PART]
     return plain.encode("utf-8")[:LONGEST_PART_BYTES].decode("utf-8", "ignore")
 
 

@@ -56,6 +56,10 @@ _OF_SIGNATURES = re.compile(r"(?i)\b(?:x-amz-security-token|rlkey|__token__)=[^&
 _SPACED = re.compile(rf"(?i)(?<![\w.-])([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
 
 
+LONGEST_FACT, FACT_BEGINS = 40, 12
+"""Characters up to which a fact is shown whole, and how many are shown of a longer one."""
+
+
 def api_key() -> str:
     """The key for servers, from the environment, without the line break that files of secrets end in; `none`
     if there is none.
@@ -92,6 +96,15 @@ def beginning(text: str, length: int) -> str:
     """The first characters of a text, masked before it is cut: nothing recognizes a part of a secret."""
     whole = masked(text)
     return whole if len(whole) <= length else f"{whole[: length - 1]}…"
+
+
+def shortened(value: object) -> str:
+    """A recorded fact as a line that names a change shows it: masked, of a long text or hash the beginning, and None, which
+    an older version did not record."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = "not recorded" if value is None else masked(str(value))
+    return text if len(text) <= LONGEST_FACT else f"{text[:FACT_BEGINS]}…"
 
 
 def masked_values(value: object) -> object:

@@ -8,7 +8,7 @@ from harness.evidence.command import Invocation
 from harness.evidence.verdict_types import Verdict
 
 NOTE = "The model is a tiny one with random weights, for tests: its scores mean nothing."
-NEXT = "this uses the bundled model, which is a real one and needs no GPU; --model names another"
+NEXT = "without --model it uses the bundled model, which is a real one and needs no GPU"
 
 
 def is_random(model: str) -> bool:
@@ -18,10 +18,11 @@ def is_random(model: str) -> bool:
 
 
 def said_of(verdict: Verdict, invocation: Invocation) -> Verdict:
-    """The verdict with a note under the headline, and a real model as the next step, if its model is random."""
+    """The verdict with a note under the headline and the way to a real model beside the next step, which keeps the typed
+    model, if that is random."""
     if not is_random(verdict.model):
         return verdict
     verdict = replace(verdict, notes=(NOTE, *verdict.notes))
     if not invocation.models:
         return verdict
-    return replace(verdict, next_step=invocation.run(models=()), evidence=(NEXT,))
+    return replace(verdict, evidence=(NEXT, *verdict.evidence))

@@ -26,10 +26,20 @@ class Origin(Jsonable):
     """Whether the user can add rows; not to a data set on the hub or behind a URL."""
     edited: bool = False
     """Whether the task file was changed since: making the task again undoes that."""
+    changed: bool = False
+    """Whether the data have changed since, so that the task's rows are those of earlier data."""
 
     def command(self, test_size: int | None = None) -> str:
         size = [] if test_size is None else ["--test-size", str(test_size)]
         return shlex.join(["harness", "init", self.data, *self.words, *size, "--force"])
+
+    @property
+    def outdated(self) -> str:
+        """That the task is older than its data, and the command that makes it anew; empty if it is not."""
+        if not self.changed:
+            return ""
+        after = "which writes task.yaml again, without your changes" if self.edited else ""
+        return f"made of {self.data}, which has changed since; to use its rows as they are now: {_aside(self.command(), after)}"
 
     def more(self, asked: int, more: int | None) -> str:
         """How to get `more` test examples than the `asked`; empty if these data cannot give them."""

@@ -133,7 +133,8 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     certain = groups >= FEW and bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
     first = ranked[0]
     second = next(share for share in ranked[1:] if share.measured)
-    predictions = predict({s.gap: s.share for s in ranked}, gains, overlap, n=n, lost=lost, few=groups < FEW)
+    parts, ends = {s.gap: s.share for s in ranked}, {s.gap: (s.low, s.high) for s in ranked if s.measured}
+    predictions = predict(parts, gains, overlap, n=n, lost=lost, few=groups < FEW, ends=ends)
     meaning, step = _advice(first.gap, predictions)
     verb = "is" if groups >= FEW else "looks like"
     sentence = f"{_percent(first)} of the score that the plain prompt loses {verb} {first.gap}: {meaning}."

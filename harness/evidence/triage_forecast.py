@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,10 +13,16 @@ from harness.evidence.verdict_types import Jsonable, Verdict
 
 Gains = Mapping[str, tuple[float, float, float]]
 """Probe → (mean gain over the plain prompt, low, high)."""
+Ends = Mapping[Any, tuple[float, float]]
+"""Gap → interval of its share of the lost score."""
 
 ENOUGH = 0.15
 """A gap with a smaller part of the lost score does not justify a method of its own, and neither does a probe
 that is shown to gain less."""
+LEAST = 0.06
+"""A gain of six points would be worth having however much is lost: while an interval reaches it, nothing is ruled out. Sixty
+examples on which nothing changes exclude it."""
+HALF = 0.5
 PLAIN = "zero_shot"
 
 
@@ -49,7 +56,14 @@ class ForecastOutcome(Jsonable):
 
 
 def predict(
-    shares: Mapping[Any, float], gains: Gains, train_overlap: float, *, n: int, lost: float, few: bool = False
+    shares: Mapping[Any, float],
+    gains: Gains,
+    train_overlap: float,
+    *,
+    n: int,
+    lost: float,
+    few: bool = False,
+    ends: Ends | None = None,
 ) -> tuple[Prediction, ...]:
     """Predictions from the shares of the lost score and from what the probes gained.
 
@@ -57,27 +71,42 @@ def predict(
         n: examples that were probed.
         lost: mean score that the plain prompt loses.
         few: whether the examples are too few for what is read off the shares, which have no test of their own.
+        ends: what is read off a share rules nothing out while the share's interval reaches the other answer.
     """
+    ends = ends or {}
     form, skill = shares.get("form", 0.0), shares.get("skill", 0.0)
     knowledge, retrieval = shares.get("knowledge", 0.0), shares.get("retrieval", 0.0)
-    enough = ENOUGH * lost
+    enough = min(ENOUGH * lost, LEAST)
     probed = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
-    predictions = [_finetuning(form, skill, knowledge + retrieval, train_overlap)]
+    facts = knowledge + retrieval
+    least_facts = facts - math.hypot(*(shares.get(gap, 0.0) - ends[gap][0] for gap in _FACTS if gap in ends))
+    finetuning = _finetuning(form, skill, facts, train_overlap)
+    predictions = [finetuning if finetuning.worth or least_facts > HALF else _unsure(finetuning, n)]
     if "bm25" in gains:
-        unused = knowledge >= ENOUGH and gains["bm25"][2] < enough
+        unused = knowledge >= ENOUGH and gains["bm25"][2] < ENOUGH * lost
         both = unused or (knowledge >= ENOUGH and form + skill >= ENOUGH)
         because = f"{_share(knowledge)} is knowledge that BM25 finds, {_share(form + skill)} form or skill"
         if unused:
             because = (
                 f"{_share(knowledge)} is knowledge in passages that BM25 finds and the model does not use"
             )
-        predictions.append(Prediction(recipes=("rag_lora",), worth=both, because=because))
+        combined = Prediction(recipes=("rag_lora",), worth=both, because=because)
+        known = knowledge < ENOUGH and not _reaches(ends, "knowledge")
+        learned = form + skill < ENOUGH and not (_reaches(ends, "form") or _reaches(ends, "skill"))
+        predictions.append(combined if both or known or learned else _unsure(combined, n))
     if "gold" in gains:
         because = f"{_share(retrieval)} is lost because BM25 misses passages that would help"
-        predictions.append(
-            Prediction(recipes=("dense_rag", "hybrid_rag"), worth=retrieval >= ENOUGH, because=because)
-        )
+        better = Prediction(recipes=("dense_rag", "hybrid_rag"), worth=retrieval >= ENOUGH, because=because)
+        predictions.append(better if better.worth or not _reaches(ends, "retrieval") else _unsure(better, n))
     return (*probed, *(_unsure(p, n) if few else p for p in predictions))
+
+
+_FACTS = ("knowledge", "retrieval")
+
+
+def _reaches(ends: Ends, gap: str) -> bool:
+    """Whether a share may be large enough to justify a method, by its interval."""
+    return gap in ends and ends[gap][1] >= ENOUGH
 
 
 def _unsure(prediction: Prediction, n: int) -> Prediction:

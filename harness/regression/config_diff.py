@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.core.json_types import JsonValue
-from harness.core.secrets import masked
+from harness.core.secrets import shortened
 from harness.results.pins import Snapshot
 
 _ORDER = ("model", "recipe", "task", "prompts", "runtime", "versions", "machine", "git", "run")
@@ -27,7 +27,7 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        return f"{self.fact}: {_short(self.before)} → {_short(self.after)}"
+        return f"{self.fact}: {shortened(self.before)} → {shortened(self.after)}"
 
 
 def between(before: Snapshot, after: Snapshot) -> tuple[Difference, ...]:
@@ -81,10 +81,3 @@ def _prompts(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
             yield Difference(
                 fact=what, before="as pinned", after=f"{same.count(False)} of {len(same)} differ"
             )
-
-
-def _short(value: JsonValue) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = "not recorded" if value is None else masked(str(value))
-    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 from harness.regression import (
     benchmark_checks,
     config_diff,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["passed", "regression", "error", "inconclusive"]
 CODES: Mapping[str, int] = {"passed": 0, "regression": 1, "error": 3, "inconclusive": 4}
+IN_PART = "missing or changed in the run; run them all, or judge those that both have: --allow-missing"
 _MACHINE = ("cpu", "cores", "gpu")
 
 
@@ -72,6 +74,10 @@ class Gate:
     allow_missing: bool = False
     recipes: RecipeComparison | None = None
     """Set if the pin is of another recipe than the run."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Id → what another tool's log calls the example; for lines that people read."""
+    short: str = ""
+    """The run's id without its hash, where no other run begins like that; for lines that people read."""
 
     @property
     def provisional(self) -> bool:
@@ -80,11 +86,12 @@ class Gate:
 
     @property
     def sentence(self) -> str:
+        run = self.short or self.run
         outcome = {
-            "passed": f"{self.run} is not worse than {self.pin}",
-            "regression": f"{self.run} is worse than {self.pin}: {', '.join(self._in('regression'))}",
-            "error": f"{self.run} could not be judged: {', '.join(self._in('error')) or self._missing()}",
-            "inconclusive": f"cannot tell whether {self.run} is worse than {self.pin}: "
+            "passed": f"{run} is not worse than {self.pin}",
+            "regression": f"{run} is worse than {self.pin}: {', '.join(self._in('regression'))}",
+            "error": f"{run} could not be judged: {', '.join(self._in('error')) or self._missing()}",
+            "inconclusive": f"cannot tell whether {run} is worse than {self.pin}: "
             f"{', '.join(self._in('inconclusive'))}",
         }[self.verdict]
         return (
@@ -94,11 +101,12 @@ class Gate:
     def _missing(self) -> str:
         if self.errors or self.allow_missing or not self.examples.not_judged:
             return "answers failed"
-        return f"{self.examples.not_judged} pinned examples are missing or changed in the run"
+        count = self.examples.not_judged
+        return f"{counted(count, 'pinned example')} {'is' if count == 1 else 'are'} {IN_PART}"
 
     def _in(self, state: str) -> list[str]:
         checks = [c.metric for c in self.checks if c.state == state]
-        return checks + [m.id for m in self.must_pass if m.state == state]
+        return checks + [self.labels.get(m.id, m.id) for m in self.must_pass if m.state == state]
 
     def to_json(self) -> dict[str, object]:
         plain = dataclasses.asdict(self)
@@ -168,6 +176,7 @@ def judge(
         examples=moved,
         allow_missing=allow_missing,
         recipes=recipes,
+        labels={sample.id: sample.label for sample in (*pin.samples, *run.samples) if sample.label},
     )
 
 

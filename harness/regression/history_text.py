@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.core import formatting
 from harness.core.text import one_line
+from harness.evidence.stats.intervals import LEVEL
 from harness.regression.history import ChangePoint, Point, Series
 
 
@@ -17,7 +18,7 @@ def text(series: Sequence[Series]) -> str:
 
 
 def _series(item: Series) -> Iterator[str]:
-    yield one_line(f"{item.task} · {item.name} · {item.primary}")
+    yield one_line(f"{item.task} · {item.name} · {item.primary} [{round(100 * LEVEL)} %]")
     for point in item.points:
         yield from _point(point)
     if item.change is not None:

@@ -14,10 +14,12 @@ import numpy as np
 
 from harness.core import recipes
 from harness.core.errors import ConfigError, RunError
+from harness.core.files import write_json
 from harness.core.json_types import JsonObject
 from harness.evidence.stats import clusters, seeds
 from harness.evidence.stats.resampling import Floats
 from harness.results import likeness, pins
+from harness.results.folder import ResultsFolder
 from harness.results.noise import write_noise
 from harness.results.pins import Snapshot
 from harness.results.records.noise import NoiseFloor
@@ -43,7 +45,7 @@ def measure(results: Path, run: str, reruns: int, progress: Progress, task: str 
     others: list[Snapshot] = []
     if cell.recipe.seeded:
         cells = [dataclasses.replace(cell, seed=cell.seed + rerun) for rerun in range(1, reruns + 1)]
-        others = _run(cells, results, progress, cache=True)
+        others = _run(_marked(cells, results, first.name), results, progress, cache=True)
     again = [
         snapshot
         for rerun in range(1, reruns + 1)
@@ -52,6 +54,16 @@ def measure(results: Path, run: str, reruns: int, progress: Progress, task: str 
     measured = summarise(first, others, again)
     write_noise(results, first.head, measured)
     return measured
+
+
+def _marked(cells: Sequence[Cell], results: Path, run: str) -> Sequence[Cell]:
+    """The cells, with a mark beside each whose run is not there yet: the user's short names do not mean it."""
+    for cell in cells:
+        folder = ResultsFolder(results).run(cell.id)
+        if not folder.path.exists():
+            folder.path.mkdir(parents=True)
+            write_json(folder.rerun, {"run": run})
+    return cells
 
 
 def _require_alike(first: Snapshot, cell: Cell) -> None:

@@ -51,6 +51,11 @@ class RunFolder:
     def steps(self) -> Path:
         return self.path / "train_steps.jsonl"
 
+    @property
+    def rerun(self) -> Path:
+        """Names the run that this one repeats for a noise floor; there is no such file beside other runs."""
+        return self.path / "rerun_of.json"
+
     def stage(self, index: int) -> Path:
         return self.path / "weights" / str(index)
 
@@ -232,9 +237,15 @@ class ResultsFolder:
         matching = [one for one in names if one == name] or [one for one in names if one.startswith(name)]
         if not matching:
             raise ConfigError(f"no run '{name}' in {self.path}", remedy=run_names.suggestion(name, names))
-        run = self.run(matching[0] if len(matching) == 1 else run_names.unique(name, self._splits(matching)))
+        run = self.run(matching[0] if len(matching) == 1 else self.meant(name, self._splits(matching)))
         guarded.run_folder(run.path)
         return run
+
+    def meant(self, name: str, split_of: Mapping[str, str]) -> str:
+        """The run that the beginning of an id means, of several with these splits (`run_names.unique`). Reruns that `harness
+        gate --aa` made do not count: a name that meant one run before still means it."""
+        reruns = {id: run_names.RERUN for id in split_of if self.run(id).rerun.is_file()}
+        return run_names.unique(name, {**split_of, **reruns})
 
     def _splits(self, ids: Sequence[str]) -> dict[str, str]:
         """Id → split; "unreadable" for a folder without a record."""

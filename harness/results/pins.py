@@ -20,6 +20,7 @@ from harness.core.files import draft
 from harness.core.keys import digest
 from harness.core.secrets import masked
 from harness.core.validation import adapter
+from harness.results import example_labels
 from harness.results.folder import ResultsFolder
 from harness.results.lines import reason, samples
 from harness.results.noise import read_noise
@@ -62,6 +63,8 @@ class Sample:
     """Hash of the exact text that the model saw."""
     output: str
     """Hash of the answer."""
+    label: str | None = None
+    """What another tool's log calls the example, whose id is a hash of what it asks; None where the id is its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,15 +128,16 @@ def of_run(
     return Snapshot(
         name=folder.path.name,
         head=RunRecord.of({name: record.raw.get(name) for name in _HEAD}),
-        samples=tuple(_sample(row, primary) for row in rows),
+        samples=tuple(_sample(row, primary, record) for row in rows),
         benchmarks=tuple(_benchmarks(folder.path)),
         noise=read_noise(results, record),
         details={row.sample_id: row.meta or {} for row in rows},
     )
 
 
-def _sample(row: SampleRecord, primary: str) -> Sample:
+def _sample(row: SampleRecord, primary: str, record: RunRecord) -> Sample:
     scored = row.scored(primary)
+    label = example_labels.label(record, row.sample_id, row.meta)
     return Sample(
         id=masked(row.sample_id),  # as the pin of another run has it, which is written masked
         example=digest([row.input, row.target])[:12],
@@ -147,6 +151,7 @@ def _sample(row: SampleRecord, primary: str) -> Sample:
         failure=row.failure,
         prompt=digest(row.prompt)[:12],
         output=digest(row.output)[:12],
+        label=None if label == row.sample_id else masked(label),
     )
 
 
@@ -177,7 +182,7 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
         "noise": None if snapshot.noise is None else snapshot.noise.to_json(),
         "benchmarks": [row.to_json() for row in snapshot.benchmarks],
     }
-    lines = ",\n".join(json.dumps(asdict(s), ensure_ascii=False, sort_keys=True) for s in snapshot.samples)
+    lines = ",\n".join(map(_line, snapshot.samples))
     text = json.dumps(head, ensure_ascii=False, indent=1)[:-2] + f',\n "samples": [\n{lines}\n ]\n}}\n'
     path = folder / f"{name}.json"
     try:
@@ -187,6 +192,11 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", file=path) from None
     return path
+
+
+def _line(sample: Sample) -> str:
+    fields = {name: value for name, value in asdict(sample).items() if name != "label" or value is not None}
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True)
 
 
 def read(name: str, folder: Path = FOLDER) -> Snapshot:

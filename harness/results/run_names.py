@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.terminal import say
 
+RERUN = "rerun"
+"""Stands for the split of a run that repeats another one to measure its noise."""
 SHOWN = 6
 """How many runs an error lists."""
 LEGIBLE = 30
@@ -47,3 +49,10 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     if inside:
         return f"runs with it in their id: {', '.join(inside)}"
     return nearest(name, known) if 0 < len(known) <= LEGIBLE else "list them with: harness ls"
+
+
+def short(id: str, known: Iterable[str]) -> str:
+    """A run's id without the hash that ends it, unless another of the `known` runs begins like that, too."""
+    beginning = id.rpartition("-")[0]
+    alone = not any(one != id and one.startswith(beginning) for one in known)
+    return beginning if beginning and alone else id

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.secrets import hidden
 from harness.estimate import flops_estimate
 from harness.models.source import is_tiny
 from harness.results.folder import ResultsFolder
@@ -33,6 +34,10 @@ class Forecast:
 
     guesses: Mapping[str, Guess]
     unknown: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
+    """Why models are not counted, once each."""
+    less_if: str = ""
+    """What may make it shorter: an option that leaves out what cannot change the answer."""
 
     @property
     def by_recipe(self) -> dict[str, float]:
@@ -48,16 +53,18 @@ class Forecast:
 
     @property
     def sentence(self) -> str:
-        """One line with every recipe; empty if nothing is known."""
+        """One line with every recipe, or why there is none; empty if nothing is left to run."""
         if not self.guesses:
-            return ""
+            why = [*self.uncounted, *(f"that of {name} is not known" for name in self.unknown)]
+            return f"no guess how long it takes: {'; '.join(why)}" if why else ""
         recipes = self.by_recipe
         parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in recipes.items())
         share = f" ({parts})" if len(recipes) > 1 else ""
         unknown = f"; not counted: {', '.join(self.unknown)}" if self.unknown else ""
+        less = f"; less if {self.less_if}" if self.less_if else ""
         return (
             f"a guess before anything is measured: {between(FASTER * self.total, SLOWER * self.total)} on this machine "
-            f"at its present load{share}{unknown}"
+            f"at its present load{share}{unknown}{''.join(f'; {why}' for why in self.uncounted)}{less}"
         )
 
 
@@ -77,19 +84,39 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False) -> Forecast:
+RANDOM = "{} is a model with random weights, for tests, which is not timed"
+SERVER = "how fast {} answers is known only once it is asked"
+
+
+def _uncounted(model: str) -> str:
+    """Why the time of a model is not estimated from its operations; empty if it is."""
+    return (
+        RANDOM.format(hidden(model))
+        if is_tiny(model)
+        else SERVER.format(hidden(model))
+        if is_server(model)
+        else ""
+    )
+
+
+def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False, less_if: str = "") -> Forecast:
     """The time left in an experiment, from the operations it takes; servers and the random model are not counted.
 
     Args:
         results: the results folder; cells that are complete there take no time.
         fresh: whether complete cells are run again.
+        less_if: what may make it shorter.
     """
+    uncounted: dict[str, None] = {}
     guesses: dict[str, Guess] = {}
     unknown: list[str] = []
     for cell in cells:
-        if cell.fault or is_tiny(cell.model) or is_server(cell.model):
+        if cell.fault:
             continue
         if not fresh and complete(cell, ResultsFolder(results).run(cell.id)) is not None:
+            continue
+        if why := _uncounted(cell.model):
+            uncounted[why] = None
             continue
         expected = flops_estimate.seconds_per_run(
             cell.recipe,
@@ -103,4 +130,9 @@ def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False) -> Fo
             unknown.append(cell.recipe.name)
         else:
             guesses[cell.key] = Guess(recipe=cell.recipe.name, seconds=expected)
-    return Forecast(guesses=guesses, unknown=tuple(dict.fromkeys(unknown)))
+    return Forecast(
+        guesses=guesses,
+        unknown=tuple(dict.fromkeys(unknown)),
+        uncounted=tuple(uncounted),
+        less_if=less_if,
+    )

@@ -121,16 +121,23 @@ def _pointless(cell: Cell, stages: _Stages) -> bool:
     return bool(reason)
 
 
-def _reason(cell: Cell, stages: _Stages) -> str:
+def foreseen(cells: Sequence[Cell], results: Path) -> tuple[Cell, ...]:
+    """The cells without those that an earlier diagnosis rules out, whatever the other runs will bring."""
+    return tuple(cell for cell in cells if not cell.recipe.weights or not _ruled_out(cell, results))
+
+
+def _ruled_out(cell: Cell, results: Path) -> str:
     about = describe_task(cell.task)
-    triage = read_triage(
-        stages.results, cell.task.name, cell.model, about=about, fingerprint=cell.fingerprint
-    )
-    if reason := worth_training.ruled_out(triage, cell.recipe.name):
+    triage = read_triage(results, cell.task.name, cell.model, about=about, fingerprint=cell.fingerprint)
+    return worth_training.ruled_out(triage, cell.recipe.name)
+
+
+def _reason(cell: Cell, stages: _Stages) -> str:
+    if reason := _ruled_out(cell, stages.results):
         return reason
     verdict = _verdict([one for one in stages.cells if _alike(one, cell) and not one.recipe.weights], stages)
     untrained = () if verdict is None else verdict.summaries
-    margin = about.margin or 0.0
+    margin = describe_task(cell.task).margin or 0.0
     if reason := worth_training.nothing_to_gain(untrained, margin):
         return reason
     points = _points(cell, stages)

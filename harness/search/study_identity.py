@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.leaves import leaves
-from harness.core.secrets import masked
+from harness.core.secrets import shortened
 from harness.search import samplers
 from harness.search.space import Space
 
@@ -51,7 +51,7 @@ def _differences(before: JsonObject, now: JsonObject) -> list[str]:
     old, new = dict(leaves(before)), dict(leaves(now))
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return [
-        f"{name.removeprefix('$.')} {_short(old.get(name))}, now {_short(new.get(name))}" for name in names
+        f"{name.removeprefix('$.')} {_shown(old.get(name))}, now {_shown(new.get(name))}" for name in names
     ]
 
 
@@ -80,6 +80,5 @@ def _values(known: BaseDistribution) -> str:
     return f"{known.low:g}..{known.high:g}{':log' if known.log else ''}"
 
 
-def _short(value: str | None) -> str:
-    text = "not recorded" if value is None else masked(value.strip('"'))
-    return text if len(text) <= 40 else f"{text[:12]}…"
+def _shown(value: str | None) -> str:
+    return shortened(None if value is None else value.strip('"'))

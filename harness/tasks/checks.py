@@ -15,7 +15,7 @@ from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import label_checks, missing, near_duplicates, row_length
+from harness.tasks import label_checks, missing, near_duplicates, origin, row_length
 from harness.tasks.problems import Level, Problem, problem
 from harness.tasks.same_text import same_question
 from harness.tasks.twins import twins
@@ -57,8 +57,14 @@ def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
         *label_checks.indistinct(task),
         *label_checks.without_labels(task),
         *_sizes(task),
+        _outdated(task),
     ]
     return [one for one in every if one is not None]
+
+
+def _outdated(task: Task) -> Problem | None:
+    made = None if task.folder is None else origin.read(task.folder)
+    return problem("warning", "data", made.outdated, ()) if made is not None and made.changed else None
 
 
 def before_run(task: Task) -> list[Problem]:

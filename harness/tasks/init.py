@@ -53,6 +53,8 @@ class Made:
     columns: tuple[Column, ...] = ()
     example: Shown | None = None
     """One example as a model will see it."""
+    again: bool = False
+    """Whether a task in this folder was overwritten."""
     prompt_size: PromptSize
     """How long prompts and answers are, in tokens estimated from their bytes."""
 
@@ -78,8 +80,9 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     if not NAME.fullmatch(name):
         raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
-    if folder.exists() and not wish.force:
-        remedy = "choose another name with --name, or overwrite it with --force"
+    again = folder.exists()
+    if again and not wish.force:
+        remedy = f"choose another name with --name, or overwrite it with --force{_compared(folder, data)}"
         raise ConfigError("this folder exists", file=folder, remedy=remedy)
     with working(f"reading {in_addresses(data)}") as activity, sources.without_collection():
         content = _content(data, name, wish, activity)
@@ -100,7 +103,22 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         guesses=draft.notes,
         columns=draft.columns,
         example=example,
+        again=again,
         prompt_size=size,
+    )
+
+
+def _compared(folder: Path, data: str) -> str:
+    """Whether the task in a folder is of the same data, and of these rows."""
+    made = origin.read(folder)
+    if made is None:
+        return ""
+    if made.data != data:
+        return f"; it was made of other data, {made.data}"
+    return (
+        f"; {data} has changed since it was made"
+        if made.changed
+        else f"; {data} has not changed since it was made"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +26,10 @@ TASK_FILE = "task.yaml"
 LIMIT = 100_000
 """Bytes of the file: larger ones are not ours."""
 INTO = Path("tasks")
+HASHED = 100_000_000
+"""Bytes of a data file up to which its hash tells a change that its size does not."""
+MOST_FILES = 10_000
+"""How many files of a folder are looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +54,8 @@ class _Record:
     spare: int = 0
     size: int | None = None
     """See `_size`."""
+    sha256: str | None = None
+    """Of a file of up to `HASHED` bytes; None for other data."""
     task_file: str = ""
     """Hash of the task file as init wrote it."""
 
@@ -114,6 +122,7 @@ def write(folder: Path, data: str, wish: Wish, rows: Supply) -> None:
         test_share=rows.test_share,
         spare=rows.spare,
         size=_size(data),
+        sha256=_sha256(data),
         task_file=_hash(folder),
     )
     write_json(folder / FILE, asdict(record))
@@ -134,13 +143,15 @@ def read(folder: Path) -> Origin | None:
 def _origin(record: _Record, folder: Path) -> Origin:
     into = [] if folder.parent == INTO else ["--into", str(folder.parent)]
     name = [] if folder.name == task_name.of(record.data) else ["--name", folder.name]
+    changed = _changed(record, folder)
     return Origin(
         data=record.data,
         words=(*name, *into, *record.words()),
         test_share=record.test_share,
-        spare=record.spare if _size(record.data) == record.size else 0,  # counted when the data were others
+        spare=0 if changed else record.spare,  # counted when the data were others
         growing=not is_url(record.data) and Path(record.data).exists(),
         edited=_hash(folder) != record.task_file,
+        changed=changed,
     )
 
 
@@ -148,9 +159,31 @@ def _hash(folder: Path) -> str:
     return digest(guarded.read_bytes(folder / TASK_FILE, folder).decode("utf-8", errors="replace"))
 
 
+def _changed(record: _Record, folder: Path) -> bool:
+    """Whether the data are others than those that the task was made of, as far as their size and their hash tell. The hash
+    is taken of a file that was written later than the task."""
+    size = _size(record.data)
+    if record.size is None or size is None or (record.size == 0 and Path(record.data).is_dir()):
+        return False  # a data set on the hub; or a folder, of which earlier versions kept no size
+    if size != record.size:
+        return True
+    if record.sha256 is None or Path(record.data).stat().st_mtime <= (folder / FILE).stat().st_mtime:
+        return False
+    return _sha256(record.data) != record.sha256
+
+
+def _sha256(data: str) -> str | None:
+    path = Path(data)
+    if is_url(data) or not path.is_file() or path.stat().st_size > HASHED:
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _size(data: str) -> int | None:
-    """Bytes of a file, 0 for a folder, and None for what is neither: a data set on the hub, or a URL."""
+    """Bytes of a file, or of a folder's files, and None for what is neither: a data set on the hub, or a URL."""
     path = Path(data)
     if is_url(data) or not path.exists():
         return None
-    return path.stat().st_size if path.is_file() else 0
+    files = [path] if path.is_file() else itertools.islice(path.rglob("*"), MOST_FILES)
+    return sum(file.stat().st_size for file in files if file.is_file())

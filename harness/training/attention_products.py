@@ -19,8 +19,9 @@ _AT_ONCE = 1 << 18
 
 
 def pays(query: Tensor) -> bool:
-    """Whether `attention` is the faster one for `query`: in bfloat16 on a CPU. Small gradients have no digits in float16."""
-    return query.device.type == "cpu" and query.dtype == torch.bfloat16
+    """Whether `attention` is the faster one for `query`: in bfloat16 on a CPU. Small gradients have no digits in float16, and
+    an empty query has nothing to divide into parts."""
+    return query.numel() > 0 and query.device.type == "cpu" and query.dtype == torch.bfloat16
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
@@ -37,10 +38,10 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: fl
         [B, heads, Q, size] in the type of `query`.
     """
     batch, heads, queries, size = query.shape
-    shared = heads // key.shape[1]
+    shared, apart = heads // key.shape[1], batch * key.shape[1]
     # Query heads that share keys become more queries of one head: no key is copied.
-    folded = query.reshape(-1, shared * queries, size)
-    keys, values = (x.reshape(-1, x.shape[2], size) for x in (key, value))
+    folded = query.reshape(apart, shared * queries, size)
+    keys, values = (x.reshape(apart, x.shape[2], size) for x in (key, value))
     bias = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -torch.inf).repeat(shared, 1)
     out: Tensor = _Products.apply(folded, keys, values, bias, scale)  # type: ignore[no-untyped-call]
     return out.view(batch, heads, queries, size)
@@ -81,7 +82,7 @@ class _Products(torch.autograd.Function):
 def _parts(query: Tensor, key: Tensor) -> Iterator[slice]:
     """Portions of the first dimension whose weights fit into a core's cache."""
     each = query.shape[1] * key.shape[1]
-    step = max(1, _AT_ONCE // each)
+    step = max(1, _AT_ONCE // max(1, each))
     return (slice(start, start + step) for start in range(0, len(query), step))
 
 

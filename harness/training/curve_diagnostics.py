@@ -109,7 +109,7 @@ def _gradient(steps: Sequence[StepRecord]) -> list[str]:
     ratio, worst = max(ratios)
     return [
         f"gradient spike at step {_listed([step for _, step in ratios])}: the norm was {ratio:.0f} times the "
-        f"usual at step {worst} (clipped to max_grad_norm)"
+        f"usual at step {worst} (max_grad_norm says to which norm it is cut)"
     ]
 
 

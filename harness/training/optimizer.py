@@ -49,7 +49,8 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: TrainingSettings) -> None:
 
-        self._limit = settings.max_grad_norm
+        # As in transformers' Trainer, 0 is no limit, and not one under which nothing moves.
+        self._limit = settings.max_grad_norm or math.inf
         self._masters = [_master(parameter) for parameter in parameters]
         self._gradients: dict[torch.nn.Parameter, torch.Tensor] = {}
         """By master: what has been accumulated for it and is not its `grad` yet."""

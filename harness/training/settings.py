@@ -107,7 +107,9 @@ class TrainingSettings:
         choices=(0.0, 0.01, 0.1),
         doc="on matrices only, not on norms and biases; 0.01 in BERT, 0.1 in GPT-3",
     )
-    max_grad_norm: PositiveFloat = knob(1.0, choices=(0.3, 1.0), doc="0.3 in QLoRA, 1.0 elsewhere")
+    max_grad_norm: NonNegativeFloat = knob(
+        1.0, choices=(0.3, 1.0), doc="0.3 in QLoRA, 1.0 elsewhere; 0: gradients are not cut"
+    )
     optim: Literal["adamw", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit"] = knob(
         "adamw",
         doc="Loshchilov and Hutter 2019, float32 master weights; 8-bit states: Dettmers et al. 2022; "

@@ -173,7 +173,7 @@ def run_probes(
     lacking = () if find_spec("sentence_transformers") else DENSE
     following = after_triage(triage, typed, without=lacking, done=_tried(results, task.name, model))
     if random_model.is_random(model):
-        following = NextStep(replace(typed, model="").diagnose(), (random_model.NEXT,))
+        following = NextStep(following.command, (random_model.NEXT, *following.evidence))
     diagnosis = Diagnosis(
         task=task.name,
         model=model,

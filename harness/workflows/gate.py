@@ -12,7 +12,7 @@ from harness.core.files import write_text
 from harness.core.protocols import Task
 from harness.regression import floor, gate_rules, gate_text, junit, noise_floor
 from harness.regression.gate import Gate, judge
-from harness.results import likeness, pins
+from harness.results import likeness, pins, run_names
 from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
 from harness.runner import again
@@ -33,6 +33,11 @@ def from_options(options: GateOptions) -> Gate:
     outcome = judged(options)
     write(options, outcome)
     return outcome
+
+
+def _named(outcome: Gate, results: Path) -> Gate:
+    known = [folder.name for folder in ResultsFolder(results).run_folders()]
+    return dataclasses.replace(outcome, short=run_names.short(outcome.run, known))
 
 
 def write(options: GateOptions, outcome: Gate) -> None:
@@ -56,7 +61,7 @@ def write(options: GateOptions, outcome: Gate) -> None:
 def judged(options: GateOptions) -> Gate:
     """`gate_run`; an error of the run itself is written as JUnit before it is raised."""
     try:
-        return gate_run(options)
+        return _named(gate_run(options), options.results_path)
     except RunError as error:
         if options.junit is not None:
             try:

@@ -24,7 +24,6 @@ from harness.runner import torchrun
 from harness.runner.cells import layout
 from harness.runner.database_sync import open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
-from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
 from harness.runner.refused import set_apart
 from harness.runner.runner import Outcome
@@ -88,16 +87,17 @@ def from_options(options: RunOptions) -> RunSession | None:
     Raises:
         ConfigError: anything that does not exist or does not fit.
     """
-    from harness.report.live import opening
-    from harness.runner.executor_choice import executor
-    from harness.runner.live_feed import LiveFeed
-    from harness.runner.progress import Several
-    from harness.runner.progress_choice import choose
-    from harness.runner.tracking import watched
+    with silenced(options.quiet), working(f"reading {options.target}"):
+        from harness.report.live import opening
+        from harness.runner.executor_choice import executor
+        from harness.runner.live_feed import LiveFeed
+        from harness.runner.progress import Several
+        from harness.runner.progress_choice import choose
+        from harness.runner.tracking import watched
 
-    chosen = experiment(options)
-    settings = chosen.settings
-    where = executor(settings.executor or "local")
+        chosen = experiment(options)
+        settings = chosen.settings
+        where = executor(settings.executor or "local")
     trackers = [settings.log_to] if isinstance(settings.log_to, str) else settings.log_to
     with silenced(options.quiet), torchrun.leading(where) as leads:
         if not leads:
@@ -211,7 +211,7 @@ def run(
         live.clear_skip(results, cell.id)
     warnings = (*planned.notes, *_warnings((cell.task for cell in cells), results))
     if executor is None or executor.in_process:
-        progress.forecast(lambda: forecast(cells, results, fresh=fresh))
+        progress.forecast(lambda: run_all.expected(experiment.settings, cells, results, fresh=fresh))
     constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it too.
     ran = run_all.run(
         experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh

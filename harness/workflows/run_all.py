@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from harness.core.execution import Executor
 from harness.runner import frugal, until_sure
 from harness.runner.cells import Cell, Layout
 from harness.runner.database_sync import index
+from harness.runner.forecast import Forecast, forecast
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
@@ -79,6 +81,15 @@ def run(
         fresh=fresh,
     )
     return Ran(outcome=outcome, cells=cells)
+
+
+def expected(settings: ExperimentSettings, cells: Sequence[Cell], results: Path, *, fresh: bool) -> Forecast:
+    """How long it will take: with `--frugal` without what a diagnosis rules out already."""
+    if settings.frugal:
+        cells, less = frugal.foreseen(cells, results), "--frugal leaves out more trainings on the way"
+    else:
+        less = "the verdict is sure before all is asked" if settings.stop_when_sure else ""
+    return forecast(cells, results, fresh=fresh, less_if=less)
 
 
 def check(settings: ExperimentSettings, *, fresh: bool) -> None:

@@ -57,15 +57,15 @@ def from_options(options: UpgradeOptions) -> Upgrade:
         ConfigError: an unknown task, recipe or model.
         RunError: a run failed for a reason other than a trained part that does not fit.
     """
-    experiment = run_workflow.experiment(
-        RunOptions(
-            options.task,
-            model=options.from_,
-            recipes=options.recipes,
-            limit=options.limit,
-            settings=options.settings,
-        )
+    typed = RunOptions(
+        options.task,
+        model=options.from_,
+        recipes=options.recipes,
+        limit=options.limit,
+        settings=options.settings,
     )
+    with silenced(options.quiet), working(f"reading {options.task}"):
+        experiment = run_workflow.experiment(typed)
     old = Side(model=options.from_, base=options.from_base)
     new = Side(model=options.to or options.from_, base=options.to_base)
     with silenced(options.quiet), choose(quiet=options.quiet) as progress:

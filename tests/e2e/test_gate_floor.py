@@ -88,6 +88,12 @@ def test_other_seeds_are_trained_for_the_floor(harness: Harness, tiny_task: Path
     floor = pins.of_run(Path("results"), run).noise
     assert floor is not None
     assert (floor.seeds, floor.repeats, floor.deterministic) == ((0, 1), 1, True)
+    short = run.rpartition("-s0-")[0]
+    assert len(list(Path("results/runs").glob(f"{short}-*"))) == 2
+    for words in (("show", short), ("gate", short, "--against", "p", "--task", str(tiny_task))):
+        code, _, err = harness(*words)
+        assert code in (0, 4), "the reruns of our own command make no name ambiguous"
+        assert f"using {run}" in err
 
 
 @pytest.mark.parametrize("how", ["failed", "unfinished"])

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import logging
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -18,15 +19,21 @@ from harness.evidence.stats.simultaneous import TOGETHER
 from harness.imports.content import Known, Namer
 from harness.imports.open_logs import open_logs
 from harness.imports.sample import ForeignSample
+from harness.regression import gate_text
 from harness.report.run_comparison import compare_runs
 from harness.report.terminal import tables
 from harness.report.terminal.summary import print_verdict
-from harness.results import side_files
+from harness.results import run_names, side_files
 from harness.results.database import bulk
 from harness.results.database.ingest import rebuild
 from harness.results.database.store import Store
+from harness.results.folder import ResultsFolder
+from harness.workflows import gate, pin
 from harness.workflows.import_logs import ImportResult, from_options
+from harness.workflows.options.gate import GateOptions
 from harness.workflows.options.import_logs import ImportOptions
+from harness.workflows.options.pin import PinOptions
+from tests.conftest import Harness
 from tests.e2e import import_kit as kit
 
 
@@ -54,6 +61,43 @@ def rewritten(file: Path, **changes: Any) -> Path:
     return file
 
 
+# dates and validity
+
+
+def test_a_run_of_another_tool_says_which_date_is_which_and_claims_no_validity(harness: Harness) -> None:
+    (record,) = imported(table("a.csv", graded("a", range(4))), task="t").records
+    folder = ResultsFolder(Path("results")).run(record.id)
+    folder.finish(record.changed(started_at="2026-01-02T03:04:05+00:00"))
+    assert "100%" not in harness("ls")[1]
+    assert "measured 2026-01-02 03:04 UTC, imported 20" in " ".join(harness("show", record.id)[1].split())
+    assert "[95 %]" in harness("history")[1], "the brackets of the points below"
+
+
+# a gate
+
+
+def test_a_gate_on_part_of_the_examples_names_the_remedy_and_examples_as_their_log_does() -> None:
+    first, second = table("a.csv", graded("a", range(4))), table("b.csv", graded("b", range(2, 5), 50))
+    imported(first, second, task="t")
+    pin.from_options(PinOptions("t-a", as_="p", allow_dirty=True))
+    judged = gate.from_options(GateOptions("t-b", against="p"))
+    text = gate_text.text(judged)
+    assert text.startswith(
+        "error: t-b could not be judged: 10 pinned examples are missing or changed in the run"
+    )
+    assert "judge those that both have: --allow-missing" in text.splitlines()[0]
+    assert "pinned but not in the run (10): q50, q51" in text
+    assert "gained · other (2): q0, q1" in text
+    assert "q50" in gate_text.markdown(judged)
+    assert judged.run.startswith("t-b-"), "scripts get the whole id"
+    table("b.csv", graded("b", range(2, 6), 50))
+    imported(Path("b.csv"), task="t")
+    several = run_names.short(
+        judged.run, [folder.name for folder in ResultsFolder(Path("results")).run_folders()]
+    )
+    assert several == judged.run, "a short name would mean two runs"
+
+
 # the verdict
 
 
@@ -68,6 +112,41 @@ def test_a_log_that_is_alone_with_its_task_is_compared_with_earlier_ones_whateve
     assert compared == {"parts": {"first", "second"}, "others": {"third", "fourth"}}
 
 
+def graded(model: str, wrong: range, of: int = 60) -> str:
+    return "".join(f"q{number},{model},{int(number not in wrong)}\n" for number in range(of))
+
+
+def test_a_headline_says_who_leads_who_may_be_as_good_and_which_pair_is_open() -> None:
+    rows = graded("a", range(6)) + graded("b", range(4, 15)) + graded("c", range(20, 54))
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert verdict.sentence.startswith("Use a for now: it beats c by ")
+    assert "b cannot be told apart from it: a leads b by 8.3 points [" in verdict.sentence
+
+
+def test_a_headline_says_whom_the_best_does_not_beat_and_which_others_are_open() -> None:
+    wrong = {"a": range(14), "b": range(5, 32), "c": range(20, 74), "d": range(24, 84)}
+    rows = "".join(graded(model, own, 120) for model, own in wrong.items())
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert verdict.sentence.startswith("Use a: it beats c by ")
+    assert re.search(r"It does not beat b, 10\.8 points \[.*\], but is not worse by 2\.0\.", verdict.sentence)
+    assert verdict.reasons[-1].startswith("also open: c against d, 5.0 points [")
+
+
+def test_a_system_with_every_answer_right_is_not_called_the_best_while_a_pair_is_open() -> None:
+    """Of our own recipes it is cheaper, and none can be better; what another tool's answers cost is not known."""
+    rows = graded("a", range(0)) + graded("b", range(4)) + graded("c", range(3, 34))
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert (verdict.kind, verdict.winner) == ("inconclusive", None)
+    assert verdict.sentence.startswith("Use a for now: it beats c by ")
+    assert "b cannot be told apart from it: a leads b by 6.7 points [" in verdict.sentence
+
+
+def test_three_that_cannot_be_told_apart_are_named_with_the_pair_that_is_closest() -> None:
+    rows = graded("a", range(6)) + graded("b", range(4, 12)) + graded("c", range(10, 23))
+    [verdict] = imported(table("s.csv", rows), verdict=True).verdicts
+    assert "between a, b and c on 60 examples. a leads b by 3.3 points [" in verdict.sentence
+
+
 def test_an_open_import_names_how_many_more_examples_would_settle_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -79,6 +158,7 @@ def test_an_open_import_names_how_many_more_examples_would_settle_it(
     first = str(pair.examples_needed)[:1]
     assert verdict.reasons[0].startswith(f"about {first}")
     assert "more test examples would settle it; the number supposes" in verdict.reasons[0]
+    assert "settled means that one is better, or not worse by the margin" in verdict.reasons[0]
     assert "label" not in " ".join(verdict.reasons)
     print_verdict(verdict)
     shown = " ".join(capsys.readouterr().out.split())

@@ -56,6 +56,21 @@ def test_output_and_gradients_are_those_of_float64_but_for_rounding(
         assert (mine.double() - exact).abs().max() < 4 * steps * max(1, exact.abs().max().item())
 
 
+@pytest.mark.parametrize("empty", ["queries", "batch"])
+def test_nothing_to_ask_gives_nothing_as_torchs_kernel_does(empty: str) -> None:
+    query, key, value = inputs(6, 3, 0 if empty == "queries" else 5, 9, torch.bfloat16)
+    if empty == "batch":
+        query, key, value = (x.detach()[:0].requires_grad_() for x in (query, key, value))
+    mask = torch.ones(query.shape[2], 9, dtype=torch.bool)
+    out = attention_products.attention(query, key, value, mask, 0.3)
+    reference = scaled_dot_product_attention(query, key, value, mask, scale=0.3, enable_gqa=True)
+    assert out.shape == reference.shape
+    out.sum().backward()
+    assert query.grad is not None
+    assert query.grad.shape == query.shape
+    assert not attention_products.pays(query), "torch's own kernel is asked"
+
+
 @pytest.mark.parametrize("common", [0.0, 1.0])
 def test_it_rounds_no_more_than_torchs_own_kernel(common: float) -> None:
     """Not either where all values, and all gradients, have a large part in common, which the gradient of the softmax takes

@@ -18,6 +18,7 @@ from harness.core.values import Message, Request
 from harness.engines.hf.engine import HfEngine
 from harness.models.fingerprint import fingerprint
 from harness.models.layers import adapters
+from harness.models.layers import combine as combining
 from harness.models.layers.merging import slerp
 from tests.unit.training_kit import SHAPES, context, lessons, logits, model
 
@@ -245,3 +246,17 @@ def test_the_default_stack_is_the_paper_s_and_a_wrong_span_is_refused() -> None:
     assert kind._chosen(32) == [*range(24), *range(8, 32)]
     with pytest.raises(ConfigError, match=r"\[1, 3\) is not a span of the model's 2 blocks"):
         build("base", {"kind": "stack", "layers": [[1, 3]]}).load("tiny")
+
+
+@pytest.mark.parametrize("changed", [{"lora_bias": True}, {"bias": "all"}, {"bias": "lora_only"}])
+def test_an_adapter_with_biases_is_not_combined_because_peft_would_leave_them_out(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    plain = {"peft_type": "LORA", "lora_bias": False, "bias": "none"}
+    file = tmp_path / "adapter_config.json"
+    file.write_text(json.dumps(plain))
+    assert combining.is_lora(tmp_path)
+    file.write_text(json.dumps({**plain, **changed}))
+    assert not combining.is_lora(tmp_path)
+    with pytest.raises(ConfigError, match="holds no plain LoRA adapter, without DoRA, biases"):
+        combining.combine(torch.nn.Linear(1, 1), [tmp_path], [1.0], "cat")

@@ -314,6 +314,27 @@ def test_sixty_examples_rule_out_what_gains_nothing_and_do_not_then_advise_it() 
     assert diagnosis.step == "finetune"
 
 
+def test_an_interval_of_ten_points_rules_nothing_out() -> None:
+    """On thirty examples a probe that changed nothing may gain ten points: nobody can say that it is not worth it."""
+    nothing = Probe(scores=(0.0,) * 30, failures=("wrong_value",) * 30)
+    probes = {"closed_book": nothing, "few_shot": nothing, "constrained": nothing}
+    diagnosis = diagnose(probes, targets=["a"] * 30, train_targets=[], groups=[None] * 30)
+    few_shot, constrained, *_ = diagnosis.predictions
+    assert (few_shot.words, constrained.words) == ("cannot tell", "cannot tell")
+    assert few_shot.because.endswith("30 examples cannot tell whether that is a gain")
+    assert "No probe gains anything that 30 examples can show" in diagnosis.sentence
+
+
+def test_a_share_that_may_be_large_enough_rules_nothing_out() -> None:
+    facts = {"closed_book": probe(0), "few_shot": probe(0), "bm25": probe(30), "gold": probe(35)}
+    words = {p.recipes[0]: p.words for p in triage(facts).predictions}
+    assert words["lora"] == "cannot tell", "35 of 60 are facts: perhaps half of what is lost, perhaps less"
+    assert words["dense_rag"] == "cannot tell", "5 of 60: perhaps more than 15 %"
+    clear = {"closed_book": probe(0), "few_shot": probe(0), "bm25": probe(55), "gold": probe(55)}
+    words = {p.recipes[0]: p.words for p in triage(clear).predictions}
+    assert (words["lora"], words["dense_rag"]) == ("not worth it", "not worth it")
+
+
 def test_few_groups_are_few_examples() -> None:
     """Sixty answers in three groups are three observations."""
     wrong = Probe(scores=(0.0,) * N, failures=("malformed",) * N)

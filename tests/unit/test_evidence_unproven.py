@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import pytest
@@ -111,8 +112,12 @@ def test_what_excludes_nothing_is_not_rounded_to_it() -> None:
 
 
 @pytest.mark.parametrize("model", ["tiny", "tiny:gpt2", "tiny ·ab12"])
-def test_a_random_model_is_said_first_and_a_real_one_is_next(model: str) -> None:
+def test_a_random_model_is_said_first_and_the_way_to_a_real_one_stands_beside_the_next_step(
+    model: str,
+) -> None:
     decision = judged(run("zero_shot", 3, 8), run("few_shot", 8, 8), model=model)
     assert decision.notes[0] == NOTE == decision.to_json()["notes"][0]
-    assert decision.next_step == "harness run t --limit 5"
+    typed = shlex.split(decision.next_step)
+    assert typed[typed.index("--model") + 1] == model, "the command keeps what was typed"
+    assert decision.evidence[0].startswith("without --model it uses the bundled model")
     assert NOTE not in judged(run("zero_shot", 3, 8), model="tinyllama").notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from harness.commands import diagnose, run, search
 from harness.commands._first_line import first_line
+from harness.core import activity
 from harness.workflows.options.diagnose import DiagnoseOptions
 from harness.workflows.options.run import RunOptions
 from harness.workflows.options.search import SearchOptions
@@ -57,13 +59,34 @@ def test_it_comes_before_the_workflow_is_imported(monkeypatch: pytest.MonkeyPatc
 )
 def test_it_names_what_is_loaded(monkeypatch: pytest.MonkeyPatch, model: Any, line: str) -> None:
     shown = on_a_terminal(monkeypatch)
-    first_line("t", model, silent=False)
+    with first_line("t", model, silent=False):
+        pass
     assert "".join(shown) == line
 
 
 def test_scripts_and_logs_see_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = on_a_terminal(monkeypatch)
-    first_line(Path("t"), "tiny", silent=True)
+    with first_line(Path("t"), "tiny", silent=True):
+        pass
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
-    first_line(Path("t"), "tiny", silent=False)
+    with first_line(Path("t"), "tiny", silent=False):
+        pass
     assert shown == []
+
+
+@pytest.mark.parametrize(("silent", "shown"), [(False, True), (True, False)])
+def test_a_log_sees_that_libraries_are_loaded_once_that_takes_long(
+    monkeypatch: pytest.MonkeyPatch, silent: bool, shown: bool
+) -> None:
+    """A busy machine needs half a minute for the imports, in which nothing at all was printed."""
+    printed, lines = threading.Event(), []
+
+    def record(text: str, **_: object) -> None:
+        lines.append(text)
+        printed.set()
+
+    monkeypatch.setattr(activity, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(activity.terminal, "say", record)
+    with first_line("t", "tiny", silent=silent):
+        assert printed.wait(10 if shown else 0.05) == shown
+    assert [line.partition(" …")[0] for line in lines[:1]] == ["loading libraries"] * shown

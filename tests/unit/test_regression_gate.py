@@ -71,6 +71,12 @@ def test_a_loss_of_two_points_that_n_cannot_resolve_is_inconclusive_with_a_numbe
     assert (allowed.verdict, allowed.exit_code) == ("inconclusive", 0)
 
 
+def test_a_gate_says_why_compare_shows_a_wider_interval_for_the_same_pair() -> None:
+    gate = judge(snapshot([0.0] * 10 + [1.0] * 50), snapshot([1.0] * 50 + [0.0] * 10), RULES)
+    assert "brackets are 95 % intervals" in gate_text.text(gate)
+    assert "computed at 97 %" in gate_text.markdown(gate)
+
+
 def test_with_the_examples_it_asks_for_the_loss_is_found() -> None:
     before = ([1.0] * 140 + [0.0] * 60) * 20
     after = ([0.0] * 10 + [1.0] * 130 + [1.0] * 6 + [0.0] * 54) * 20

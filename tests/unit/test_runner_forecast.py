@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.estimate import flops_estimate
+from harness.evidence.triage import Triage
+from harness.evidence.triage_forecast import Prediction
 from harness.runner import forecast as forecasting
+from harness.runner import frugal
 from harness.runner.cells import Cell, plan
 from harness.runner.forecast import Forecast, Guess, between, duration, forecast
 from harness.runner.progress import PlainProgress, Progress, Several
 from harness.runner.runner import run as run_cells
+from harness.runner.settings import ExperimentSettings
 from harness.workflows import run as workflow
+from harness.workflows import run_all
 from harness.workflows.options.run import RunOptions
 
 
@@ -63,8 +69,38 @@ def test_what_is_complete_takes_no_time(slow: None, tiny_task: Path, tmp_path: P
     assert set(forecast(more, results).by_recipe) == {"zero_shot"}, "more examples are left to ask"
 
 
-def test_a_random_model_and_a_server_are_not_reckoned(tiny_task: Path, tmp_path: Path) -> None:
-    assert forecast(cells(tiny_task, "zero_shot", "lora"), tmp_path).sentence == ""
+def test_a_random_model_and_a_server_are_not_reckoned_and_the_line_says_why(
+    tiny_task: Path, tmp_path: Path
+) -> None:
+    of_tiny = forecast(cells(tiny_task, "zero_shot", "lora"), tmp_path)
+    assert of_tiny.guesses == {}
+    assert of_tiny.sentence.startswith("no guess how long it takes: tiny is a model with random weights")
+    served = [replace(cell, model="openai:m@http://h/v1") for cell in cells(tiny_task, "zero_shot")]
+    why = "how fast openai:m@http://h/v1 answers is known only once it is asked"
+    assert forecast(served, tmp_path).sentence == f"no guess how long it takes: {why}"
+
+
+def test_nothing_is_said_where_nothing_is_left_to_run(tiny_task: Path, tmp_path: Path) -> None:
+    asked = cells(tiny_task, "zero_shot", limit=2)
+    run_cells(asked, tmp_path, progress=Progress())
+    assert forecast(asked, tmp_path).sentence == ""
+
+
+def test_frugal_counts_no_training_that_a_diagnosis_rules_out(
+    slow: None, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Prediction(recipes=("lora",), worth=False, because="5 % is form")
+    earlier = Triage(
+        n=50, lost=0.5, shares=(), dominant=None, certain=True, train_overlap=0.0, predictions=(out,)
+    )
+    monkeypatch.setattr(frugal, "read_triage", lambda *_, **__: earlier)
+    planned = cells(tiny_task, "zero_shot", "lora", "full")
+    whole = run_all.expected(ExperimentSettings(), planned, tmp_path, fresh=False)
+    less = run_all.expected(ExperimentSettings(frugal=True), planned, tmp_path, fresh=False)
+    assert set(whole.by_recipe) == {"zero_shot", "lora", "full"}
+    assert set(less.by_recipe) == {"zero_shot", "full"}
+    assert less.sentence.endswith("; less if --frugal leaves out more trainings on the way")
+    assert "less if" not in whole.sentence
 
 
 def guessed(*guesses: tuple[str, float], unknown: tuple[str, ...] = ()) -> Forecast:

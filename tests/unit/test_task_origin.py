@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.evidence.command import Invocation
 from harness.evidence.task_origin import Origin
 from harness.runner.cells import plan
 from harness.tasks import origin
+from harness.tasks.checks import before_run
 from harness.tasks.load import load
 from harness.workflows import run as workflow
 from harness.workflows.options.run import RunOptions
@@ -131,6 +133,51 @@ def test_data_that_moved_or_changed_have_no_rows_left_over(harness: Harness) -> 
     assert read().spare == 0, "they were counted in the longer file"
     Path("mail.csv").rename("moved.csv")
     assert origin.read(load("mail").folder) is None
+
+
+@pytest.mark.parametrize("how", ["more rows", "as many bytes"])
+def test_a_task_that_is_older_than_its_data_says_so_with_the_command(harness: Harness, how: str) -> None:
+    file = rows(Path("mail.csv"), 60)
+    assert harness("init", "mail.csv")[0] == 0
+    _, out, _ = harness("validate", "mail")
+    assert "changed since" not in out
+    code, _, err = harness("init", "mail.csv")
+    assert (code, "mail.csv has not changed since it was made" in err) == (2, True)
+    if how == "more rows":
+        rows(file, 80)
+    else:
+        file.write_text(file.read_text("utf-8").replace("case 1:", "case X:"), "utf-8")
+        later = (Path("tasks/mail") / origin.FILE).stat().st_mtime + 10
+        os.utime(file, (later, later))
+    line = "made of mail.csv, which has changed since; to use its rows as they are now: harness init mail.csv --force"
+    _, out, _ = harness("validate", "mail")
+    assert line in " ".join(out.split())
+    assert [one.message for one in before_run(load("mail")) if one.check == "data"] == [line]
+    assert "--force; mail.csv has changed since it was made" in harness("init", "mail.csv")[2]
+    _, out, _ = harness("init", "mail.csv", "--force")
+    assert out.splitlines()[-1] == "next: harness run mail", "not the first look, which was taken before"
+    assert "changed since" not in harness("validate", "mail")[1]
+
+
+def test_a_folder_of_data_that_grew_is_noticed_and_one_of_an_older_version_is_not_blamed(
+    harness: Harness,
+) -> None:
+    rows(Path("data/train.csv"), 40)
+    rows(Path("data/test.csv"), 20, first=100)
+    assert harness("init", "data")[0] == 0
+    assert not read("data").changed
+    rows(Path("data/test.csv"), 30, first=100)
+    assert read("data").changed
+    kept = load("data").folder / origin.FILE
+    kept.write_text(json.dumps({**json.loads(kept.read_text("utf-8")), "size": 0}), "utf-8")
+    assert not read("data").changed
+
+
+def test_another_file_of_that_name_is_named(harness: Harness) -> None:
+    rows(Path("mail.csv"), 60)
+    rows(Path("other/mail.csv"), 60)
+    assert harness("init", "mail.csv")[0] == 0
+    assert "it was made of other data, mail.csv" in harness("init", "other/mail.csv")[2]
 
 
 def test_files_for_each_split_have_no_share(harness: Harness) -> None:

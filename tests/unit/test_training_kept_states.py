@@ -150,6 +150,12 @@ def updates(narrow_only: bool, accumulated: int, limit: float) -> list[torch.Ten
     return [master.detach().clone() for master in optimizer.masters]
 
 
+def test_a_limit_of_0_cuts_nothing_as_in_transformers_trainer() -> None:
+    """`Trainer` clips only where `max_grad_norm` is above 0; cut to a norm of 0, nothing would ever move."""
+    unlimited, none = updates(True, 1, 1e6), updates(True, 1, 0.0)
+    assert all(map(torch.equal, none, unlimited))
+
+
 @pytest.mark.parametrize("accumulated", [1, 2])
 @pytest.mark.parametrize("limit", [0.5, 1e6])
 @pytest.mark.parametrize("narrow_only", [True, False])

@@ -98,6 +98,25 @@ def test_an_adapter_that_is_disabled_or_merged_meanwhile_is_pefts() -> None:
         assert error < 0.2 * (adapted_logits - expected).float().norm(), "the adapter is applied once"
 
 
+@pytest.mark.usefixtures("computes")
+def test_a_single_vector_and_rows_with_adapters_of_their_own_are_pefts() -> None:
+    from peft.tuners.lora import LoraLayer
+
+    network = adapted().network.eval()
+    layer: Any = next(module for module in network.modules() if isinstance(module, LoraLayer))
+    (name,) = layer.active_adapters
+    rows = torch.randn(2, 3, layer.in_features, generator=torch.Generator().manual_seed(0)).bfloat16()
+    names = {"adapter_names": [name, "__base__"]}
+    with torch.no_grad():
+        expected = [layer(rows[0, 0]), layer(rows, **names)]
+        with narrow_lora.narrow_lora(network):
+            assert "forward" in vars(layer), "it is replaced"
+            ours = [layer(rows[0, 0]), layer(rows, **names)]
+    for one, other in zip(ours, expected, strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(expected[1][1], layer(rows)[1]), "the second row has no adapter"
+
+
 def test_elsewhere_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "computes_bfloat16", lambda _device: False)
     assert not narrow_lora.pays(adapted().network)

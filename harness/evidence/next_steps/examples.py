@@ -21,6 +21,8 @@ SUPPOSED = (
     "smaller"
 )
 """What every planned number of examples rests on: a difference that was observed is often larger than the true one."""
+SETTLES = "settled means that one is better, or not worse by the margin, and the latter takes fewer examples"
+"""Why that number may be smaller than the least difference that is shown reliably suggests."""
 MORE_LABELS = 4
 """Factor by which labels are increased if a finetune on few of them does not work."""
 
@@ -107,7 +109,7 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     there = situation.invocation.examples
     more, settle = None if needed is None else round_up(needed), settling(needed, groups)
     reason = f"{reason}; {settle}" if reason else settle
-    supposes = () if more is None else (SUPPOSED,)
+    supposes = () if more is None else (f"{SUPPOSED}; {SETTLES}",)
     if there is None or there <= asked:
         labels = "label them first" if more is None else "label that many first"
         reason = f"{reason}: {_added(situation, there or asked, more, labels)}"

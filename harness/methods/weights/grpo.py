@@ -56,7 +56,9 @@ class Grpo(lora_settings.LowRank, Weights):
     warmup_steps: NonNegativeFloat = knob(
         0.0, low=0.0, high=0.2, doc="below 1: share of all steps; else steps"
     )
-    max_grad_norm: PositiveFloat = knob(1.0, choices=(0.3, 1.0), doc="gradients are cut to this norm")
+    max_grad_norm: NonNegativeFloat = knob(
+        1.0, choices=(0.3, 1.0), doc="gradients are cut to this norm; 0: they are not cut"
+    )
     dev_examples: Literal[0] = knob(0, doc="dev is not looked at")
 
     @classmethod

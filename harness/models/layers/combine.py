@@ -17,8 +17,8 @@ NAME = "combined"
 
 
 def is_lora(folder: Path) -> bool:
-    """Whether a folder holds a plain LoRA adapter: not DoRA, and without an initialization that changes
-    frozen weights."""
+    """Whether a folder holds a plain LoRA adapter: not DoRA, without biases beside the matrices, and without an
+    initialization that changes frozen weights."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -27,6 +27,9 @@ def is_lora(folder: Path) -> bool:
     return (
         config.get("peft_type") == "LORA"
         and not config.get("use_dora")
+        # peft combines the matrices and leaves the biases of `lora_bias` and `bias` out (peft issue 3761).
+        and not config.get("lora_bias")
+        and config.get("bias", "none") == "none"
         # Adapters of fused experts have separate ranks, which peft does not combine.
         and not config.get("target_parameters")
         and config.get("init_lora_weights", True) in drawn
@@ -72,7 +75,9 @@ def combine(
     for folder in folders:
         if not is_lora(folder):
             raise ConfigError(
-                "holds no plain LoRA adapter", file=folder, remedy="train it with weights: lora"
+                "holds no plain LoRA adapter, without DoRA, biases and an initialization that changes the base",
+                file=folder,
+                remedy="train it with weights: lora",
             )
     try:
         with expected_warnings():

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+ROWS = 2
+"""Dimensions of an input with rows."""
+
+
 @contextlib.contextmanager
 def narrow_lora(network: Network) -> Iterator[None]:
     """Inside the `with` block LoRA layers compute in 16 bits if their base does and `pays` says so; for DoRA and other
@@ -84,7 +88,9 @@ def _computed(narrow: Narrow, layer: Layer, x: Tensor, *args: object, **kwargs: 
     import torch
     from torch.nn.functional import linear
 
-    if x.dtype == torch.float32 or layer.disable_adapters or layer.merged:
+    # `adapter_names` gives each row an adapter of its own, and one vector has no rows to multiply: both are peft's.
+    others = x.dim() < ROWS or "adapter_names" in kwargs
+    if others or x.dtype == torch.float32 or layer.disable_adapters or layer.merged:
         wide: Tensor = type(layer).forward(layer, x, *args, **kwargs)
         return wide
     out: Tensor = layer.base_layer(x, *args, **kwargs)

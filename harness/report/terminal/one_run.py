@@ -90,11 +90,23 @@ def _header(run: RunRow, rows: Sequence[SampleRecord]) -> Iterator[str]:
     elif recipe.about:
         yield recipe.about
     asked = f"{formatting.counted(len(rows), 'example')} of {record.split}"
-    when = (record.finished_at or record.started_at or "")[:16].replace("T", " ")
     took = f", {formatting.seconds(record.seconds)} in all" if record.seconds else ""
-    yield f"{run.status or 'not finished'}: {asked}{took}" + (f", {when} UTC" if when else "")
+    yield f"{run.status or 'not finished'}: {asked}{took}{_when(record)}"
     if run.error:
         yield f"error: {run.error}"
+
+
+def _when(record: RunRecord) -> str:
+    """When the run ended; of another tool's run, when it began, as its log says, and when it was imported."""
+    ended = _minute(record.finished_at or record.started_at)
+    if record.imported is None:
+        return f", {ended} UTC" if ended else ""
+    began = _minute(record.started_at)
+    return f", measured {began} UTC, imported {ended} UTC" if began != ended else f", imported {ended} UTC"
+
+
+def _minute(moment: str | None) -> str:
+    return (moment or "")[:16].replace("T", " ")
 
 
 def _scores(

@@ -17,6 +17,7 @@ from harness.core import formatting, terminal
 from harness.core.names import as_shown
 from harness.core.secrets import beginning, masked
 from harness.core.text import cell_text, one_line, visible
+from harness.results import example_labels
 from harness.results.run_files import JsonLine
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | 
         status if run.error is None else f"{status}: {beginning(run.error, 60)}",
         "–" if primary is None else f"{run.primary_scorer} {formatting.decimal(primary.mean)}",
         _count(run, primary),
-        "–" if valid is None else f"{valid.mean:.0%}",
+        # Only we check which answers are valid: a run that another tool scored was not asked.
+        "–" if valid is None or example_labels.named_by_contents(run.record) else f"{valid.mean:.0%}",
         "–" if train_seconds is None else f"{train_seconds:.0f}",
         "–" if not throughput else f"{1 / throughput:.2f}",
         "–" if memory is None else f"{memory / 2**30:.2f}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.core.errors import ConfigError
 from harness.results import example_labels, run_names
 from harness.results.database.store import Store
+from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.results.run_files import JsonLine
 
@@ -81,7 +82,11 @@ def find(store: Store, name: str) -> RunRow:
         return _with_record(rows[name])
     if rows:
         return _with_record(
-            rows[run_names.unique(name, {id: row["split"] or "" for id, row in rows.items()})]
+            rows[
+                ResultsFolder(store.path.parent).meant(
+                    name, {id: row["split"] or "" for id, row in rows.items()}
+                )
+            ]
         )
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
     raise ConfigError(f"no run '{name}'", remedy=run_names.suggestion(name, known))
