@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.imports.sample import Columns
 
@@ -30,8 +30,8 @@ class AnswerColumns:
     path: Path
     whole: bool = True
     """Whether the file holds every answer of the run."""
-    _sink: Any = None
-    _stream: Any = None
+    _sink: pa.OSFile | None = None
+    _stream: pa.RecordBatchStreamWriter | None = None
 
     def add(self, names: Sequence[str], columns: Columns) -> None:
         """Append answers, each under the name of its example."""
@@ -53,7 +53,7 @@ class AnswerColumns:
 
     def close(self) -> None:
         """End the file, or remove it if it lacks an answer."""
-        if self._stream is not None:
+        if self._stream is not None and self._sink is not None:
             self._stream.close()
             self._sink.close()
             self._stream = self._sink = None
@@ -62,15 +62,14 @@ class AnswerColumns:
                     self.path.unlink()
 
 
-def _texts(values: Sequence[str]) -> pa.Array[Any]:
+def _texts(values: Sequence[str]) -> pa.StringArray:
     """As `pyarrow.array`, which imports pandas when it is first called."""
     import pyarrow as pa
 
     text = "".join(values)
     lengths = map(len, values) if text.isascii() else (len(value.encode()) for value in values)
     offsets = array("i", accumulate(lengths, initial=0))
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text.encode())]
-    return pa.Array.from_buffers(pa.string(), len(values), buffers)
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(text.encode()))
 
 
 def stamp(file: Path) -> tuple[int, int]:

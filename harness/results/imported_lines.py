@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import msgspec
 
@@ -101,7 +101,8 @@ def _texts(values: Sequence[str]) -> list[bytes]:
 
 def _around_values(*, hashed: bool) -> list[bytes]:
     """What is the same in the lines of all plain answers: before, between and after their values."""
-    gap: Any = msgspec.Raw(b"\0")
+    raw = msgspec.Raw(b"\0")
+    gap = cast(str, raw)
     row = Row(
         sample_id=gap,
         input=Prompt(gap),
@@ -111,7 +112,7 @@ def _around_values(*, hashed: bool) -> list[bytes]:
         meta=Meta(gap, gap) if hashed else Meta(gap),
         strict=VALID,
         extracted=Parse("valid", gap),
-        scores=gap,
+        scores=raw,
     )
     return ENCODER.encode_lines([row]).split(b"\0")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.results.answer_columns import stamp
 from harness.results.database.bulk_queries import Written
@@ -51,7 +51,7 @@ def _insert(store: Store, query: str, parameters: list[object], batches: pa.Reco
         store.connection.unregister(_ANSWERS)
 
 
-def _batches(file: Path, name: str, kind: str, values: array[Any]) -> pa.RecordBatchReader:
+def _batches(file: Path, name: str, kind: str, values: array[int] | array[float]) -> pa.RecordBatchReader:
     """The answers of a file, TOGETHER at a time, with another column."""
     import pyarrow as pa
 
