@@ -127,17 +127,17 @@ class Namer:
         """The names of many samples."""
         if self._pair_by != "content":
             return [name for name, _ in self.each(columns.samples())]
-        found = list(map(plain_key, columns.prompts, columns.targets))
-        new = set(found)
-        if len(new) == len(found) and new.isdisjoint(self.names):
+        keys = list(map(plain_key, columns.prompts, columns.targets))
+        new = set(keys)
+        if len(new) == len(keys) and new.isdisjoint(self.names):
             self.names |= new
-            return found
-        for index, name in enumerate(found):
+            return keys
+        for index, name in enumerate(keys):
             if name in self.names:
-                found[index] = self._again(name, columns.hashes[index])
+                keys[index] = self._again(name, columns.hashes[index])
             else:
                 self.names.add(name)
-        return found
+        return keys
 
     def _again(self, name: str, hash_: str) -> str:
         """The name of another of equal examples; `known` examples may bring such names along."""

@@ -88,8 +88,8 @@ def read(
     by_filter: dict[str, list[tuple[str, attrgetter[object]]]] = {}
     for kept, field, name in scored:
         by_filter.setdefault(kept, []).append((name, attrgetter(attributes[field])))
-    found = json_files.records(file, kind) if lines is None else json_files.records_of(lines, file, kind)
-    for line in found:
+    records = json_files.records(file, kind) if lines is None else json_files.records_of(lines, file, kind)
+    for line in records:
         kept = line.filter if type(line.filter) is str else str(line.filter)
         scores: Scores = {}
         for name, value in by_filter.get(kept, ()):

@@ -74,5 +74,5 @@ def _texts(values: Sequence[str]) -> pa.StringArray:
 
 def stamp(file: Path) -> tuple[int, int]:
     """What changes when a file is written to: its size and the time of its last change."""
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns

@@ -137,8 +137,8 @@ def test_a_block_with_another_line_is_read_line_by_line(
     lines[position] = odd(lines[position])
     log = log_of(tmp_path / "log", lines)
     assert log.blocks is not None
-    found = list(log.blocks())
-    assert any(isinstance(block, Columns) for block in found)
+    blocks = list(log.blocks())
+    assert any(isinstance(block, Columns) for block in blocks)
     fast, slow = drafts(log, tmp_path / "drafts")
     assert contents(fast) == contents(slow)
 
@@ -213,7 +213,7 @@ def test_columns_are_written_as_their_samples_are(
     rows: list[tuple[str, str, str, str, str, float, float]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     ids, prompts, targets, answers, hashes, one, two = (list(column) for column in zip(*rows, strict=True))
-    found = Columns(
+    written_columns = Columns(
         ids=ids,
         prompts=prompts,
         targets=targets,
@@ -229,8 +229,8 @@ def test_columns_are_written_as_their_samples_are(
         first = ("first", ForeignSample(id="0", prompt="p", answer="a", scores={"a": 1.0, "b": 0.0}))
         for writer in (fast, slow):
             writer.add([first])
-        fast.add_columns(names, found)
-        slow.add(zip(names, found.samples(), strict=True))
+        fast.add_columns(names, written_columns)
+        slow.add(zip(names, written_columns.samples(), strict=True))
         for writer in (fast, slow):
             writer.close()
         assert written(fast) == written(slow)
