@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.core.keys import canonical_json
-from harness.imports.sample import ForeignSample
+from harness.imports.sample import Columns, ForeignSample
 
 Evidence = Literal["content", "hash", "id"]
 """What tells that two examples ask the same, the strongest first."""
@@ -44,17 +44,21 @@ def prompt_key(sample: ForeignSample) -> str:
 def content_key(sample: ForeignSample) -> str:
     """A hash of the prompt and the target."""
     asked = sample.prompt or "" if sample.input is None else as_text(sample.input)
-    conditions, target = sample.conditions, sample.target
-    if type(target) is not str:
-        target = canonical_json(target)
-    if not conditions:
-        # as below, without three calls for each of a million samples
-        text = f"{' '.join(asked.split())}\x1f\x1f{target if target.isalnum() else ' '.join(target.split())}"
-        if text.isascii():
-            hash_ = _EMPTY.copy()
-            hash_.update(text.encode())
-            return hash_.hexdigest()
-    return _hashed(f"{normalized(asked)}\x1f{normalized(conditions)}\x1f{normalized(target)}")
+    target = sample.target if type(sample.target) is str else canonical_json(sample.target)
+    if sample.conditions:
+        return _hashed(f"{normalized(asked)}\x1f{normalized(sample.conditions)}\x1f{normalized(target)}")
+    return plain_key(asked, target)
+
+
+def plain_key(asked: str, target: str) -> str:
+    """The same for a prompt without conditions, and a target that is text."""
+    # as `normalized`, without three calls for each of a million samples
+    text = f"{' '.join(asked.split())}\x1f\x1f{target if target.isalnum() else ' '.join(target.split())}"
+    if text.isascii():
+        hash_ = _EMPTY.copy()
+        hash_.update(text.encode())
+        return hash_.hexdigest()
+    return _hashed(f"{normalized(asked)}\x1f\x1f{normalized(target)}")
 
 
 def _hashed(text: str) -> str:
@@ -108,27 +112,42 @@ class Namer:
     def each(self, samples: Iterable[ForeignSample]) -> Iterator[tuple[str, ForeignSample]]:
         """Each sample with its name. One call for many of them: a log has millions."""
         names, by_content = self.names, self._pair_by == "content"
-        known = len(names)
         for sample in samples:
             if by_content and (sample.prompt is not None or sample.input is not None):
                 name = content_key(sample)
             else:
                 name = self._without_content(sample)
-            names.add(name)
-            if len(names) == known:
-                name = self._again(name)
-                if not sample.hash:
-                    self.unhashed.add(name)
-            known += 1
+            if name in names:
+                name = self._again(name, sample.hash)
+            else:
+                names.add(name)
             yield name, sample
 
-    def _again(self, name: str) -> str:
+    def columns(self, columns: Columns) -> list[str]:
+        """The names of many samples."""
+        if self._pair_by != "content":
+            return [name for name, _ in self.each(columns.samples())]
+        keys = list(map(plain_key, columns.prompts, columns.targets))
+        new = set(keys)
+        if len(new) == len(keys) and new.isdisjoint(self.names):
+            self.names |= new
+            return keys
+        for index, name in enumerate(keys):
+            if name in self.names:
+                keys[index] = self._again(name, columns.hashes[index])
+            else:
+                self.names.add(name)
+        return keys
+
+    def _again(self, name: str, hash_: str) -> str:
         """The name of another of equal examples; `known` examples may bring such names along."""
         count = self._repeated.get(name, 1) + 1
         while (later := f"{name}-{count}") in self.names:
             count += 1
         self._repeated[name] = count
         self.names.add(later)
+        if not hash_:
+            self.unhashed.add(later)
         return later
 
     def _without_content(self, sample: ForeignSample) -> str:

@@ -3,11 +3,12 @@ written."""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 
 import msgspec
 
@@ -18,7 +19,7 @@ MOST_BYTES = 1 << 30
 """Largest size of a JSON document that is read as a whole, or of a member of an archive."""
 MOST_LINE = 1 << 28
 """Most bytes in one line of a JSONL file."""
-BUFFER = 1 << 20
+BUFFER = 1 << 18
 """Bytes of a JSONL file that are read at a time."""
 Record = TypeVar("Record", bound=msgspec.Struct)
 AGAIN = "copy the file again, or run the tool again"
@@ -100,8 +101,13 @@ def records(file: Path, kind: type[Record]) -> Iterator[Record]:
     Raises:
         ConfigError: as `lines`.
     """
+    return records_of(_raw_lines(file), file, kind)
+
+
+def records_of(lines: Iterable[tuple[int, bytes]], file: Path, kind: type[Record]) -> Iterator[Record]:
+    """`records` of some lines of a file, which come with their numbers."""
     decode = msgspec.json.Decoder(kind).decode
-    for number, raw in _raw_lines(file):
+    for number, raw in lines:
         try:
             yield decode(raw)
         except (ValueError, RecursionError):
@@ -120,12 +126,35 @@ def record_of(value: JsonObject, kind: type[Record]) -> Record:
 
 
 def _raw_lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    with _opened(file) as stream:
+        yield from enumerate(iter(partial(stream.readline, MOST_LINE), b""), start=1)
+
+
+def raw_blocks(file: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of a file without their ends, about BUFFER bytes of them at a time, with the number of the first. Behind a line
+    that has an end comes another, which may be empty.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    number = 1
+    with _opened(file) as stream:
+        while piece := stream.read(BUFFER):
+            lines = (piece + stream.readline(MOST_LINE)).split(b"\n")
+            yield number, lines
+            number += len(lines) - 1
+
+
+def lines_of(block: Sequence[bytes], first: int) -> Iterator[tuple[int, bytes]]:
+    """The lines of such a block with their numbers, of which the first one's is known."""
+    return enumerate(io.BytesIO(b"\n".join(block)), start=first)
+
+
+def _opened(file: Path) -> BinaryIO:
     try:
-        stream = file.open("rb", buffering=BUFFER)
+        return file.open("rb", buffering=BUFFER)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
-    with stream:
-        yield from enumerate(iter(partial(stream.readline, MOST_LINE), b""), start=1)
 
 
 def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:

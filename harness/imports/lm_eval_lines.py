@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
@@ -65,8 +65,16 @@ class Fields(msgspec.Struct, gc=False):
     metrics: object = None
 
 
-def read(file: Path, scored: Sequence[Scored], base: type[Kind]) -> Iterator[tuple[Kind, str, Scores]]:
+def read(
+    file: Path,
+    scored: Sequence[Scored],
+    base: type[Kind],
+    lines: Iterable[tuple[int, bytes]] | None = None,
+) -> Iterator[tuple[Kind, str, Scores]]:
     """Each line as a `base`, with its filter and the scores of that filter.
+
+    Args:
+        lines: only these, with their numbers.
 
     Raises:
         ConfigError: a line that is not a JSON object, or a metric whose name no field can have.
@@ -80,7 +88,8 @@ def read(file: Path, scored: Sequence[Scored], base: type[Kind]) -> Iterator[tup
     by_filter: dict[str, list[tuple[str, attrgetter[object]]]] = {}
     for kept, field, name in scored:
         by_filter.setdefault(kept, []).append((name, attrgetter(attributes[field])))
-    for line in json_files.records(file, kind):
+    records = json_files.records(file, kind) if lines is None else json_files.records_of(lines, file, kind)
+    for line in records:
         kept = line.filter if type(line.filter) is str else str(line.filter)
         scores: Scores = {}
         for name, value in by_filter.get(kept, ()):

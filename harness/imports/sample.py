@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,8 @@ from harness.core.text import repaired
 from harness.imports import json_files
 from harness.imports.names import safe_name
 
+TOGETHER = 250
+"""Answers that are written at a time; of a log, a few more where its repeats alternate."""
 UNNAMED = "unnamed"
 """What a blank name becomes."""
 
@@ -61,6 +64,43 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def has_id(self) -> bool:
         return bool(self.id) and not self.id.isspace()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Many answers, as a list per field. They say only this: each has a prompt, a text as its target, an answer and a
+    number under every metric, and none failed or is a repeat."""
+
+    ids: Sequence[str]
+    prompts: Sequence[str]
+    targets: Sequence[str]
+    hashes: Sequence[str]
+    answers: Sequence[str]
+    scores: Mapping[str, Sequence[float]]
+    """By the key in `ForeignSample.scores`."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def samples(self) -> Iterator[ForeignSample]:
+        """The same answers one by one, without the row of the data set."""
+        rows = zip(self.ids, self.prompts, self.targets, self.hashes, self.answers, strict=True)
+        for index, (id_, prompt, target, hash_, answer) in enumerate(rows):
+            scores = {name: values[index] for name, values in self.scores.items()}
+            yield ForeignSample(
+                id=id_, prompt=prompt, target=target, hash=hash_, answer=answer, scores=scores
+            )
+
+
+Block = Columns | Sequence[ForeignSample]
+"""Answers that follow each other in a log."""
+
+
+def together(samples: Iterable[ForeignSample]) -> Iterator[Block]:
+    """Answers in blocks."""
+    left = iter(samples)
+    while block := list(itertools.islice(left, TOGETHER)):
+        yield block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +156,8 @@ class ForeignLog:
     metrics: tuple[Metric, ...]
     """The tool's headline first."""
     samples: Callable[[], Iterable[ForeignSample]]
+    blocks: Callable[[], Iterable[Block]] | None = None
+    """The same answers as `samples`, without the rows of the data set, many at a time; None if the reader has them one by one."""
     streamed: bool = False
     """Whether `samples` reads the file and holds nothing of it, so that another process can call it."""
     created_at: str | None = None
@@ -135,6 +177,10 @@ class ForeignLog:
             note = f"several metrics are called {', '.join(repeated)}: only the first is read"
             object.__setattr__(self, "metrics", tuple(metrics.values()))
             object.__setattr__(self, "notes", (*self.notes, note))
+
+    def all_blocks(self) -> Iterable[Block]:
+        """Every answer, read again, in the log's order."""
+        return together(self.samples()) if self.blocks is None else self.blocks()
 
     @cached_property
     def shows_content(self) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from harness.imports.content import Evidence
 from harness.imports.pairing import roster
 from harness.imports.sample import ForeignLog, Metric
 from harness.results import log_draft, log_drafts
-from harness.results.database.bulk import Written
+from harness.results.database.bulk_queries import Written
 from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.imported_lines import FIELDS
 from harness.results.imported_record import Choice, record_of
-from harness.results.imported_rows import BEYOND, FIELDS, RowWriter
+from harness.results.imported_rows import RowWriter
+from harness.results.imported_tally import BEYOND
 from harness.results.log_draft import LogDraft, Progress
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
@@ -62,10 +65,15 @@ def written(
     return sorted(made, key=lambda draft: logs.index(draft.log))
 
 
-def drop(drafts: Sequence[LogDraft]) -> None:
-    """Remove the drafts."""
-    for draft in drafts:
-        shutil.rmtree(draft.folder, ignore_errors=True)
+@contextmanager
+def removed_at_the_end() -> Iterator[list[Path]]:
+    """A list for the folders of drafts."""
+    folders: list[Path] = []
+    try:
+        yield folders
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def choose(
@@ -129,7 +137,7 @@ def _has(metrics: Sequence[Metric], metric: Metric) -> bool:
 
 def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
     """The runs of a draft, put in place; an existing one with the same answers under the same names is not
-    changed."""
+    changed. What the store need not read from their lines stays behind in the draft."""
     runs = ResultsFolder(results)
     kept = draft.usable
     dropped = [metric.stored_as for metric in draft.log.metrics if metric not in kept]
@@ -144,7 +152,6 @@ def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
             writer.path.parent.rename(folder.path)
             write_json(folder.path / "run.json", record.to_json())
         records.append(record)
-    drop([draft])
     return records
 
 
@@ -152,7 +159,13 @@ def answers_of(draft: LogDraft, records: Sequence[RunRecord]) -> dict[str, Writt
     """What is known of the answers of a draft's runs, by the run's id, so that the store need not check them again."""
     writers = [writer for _, writer in sorted(draft.writers.items())]
     return {
-        record.id: Written(count=writer.count, fields=FIELDS, plain_scores=writer.plain_scores)
+        record.id: Written(
+            count=writer.count,
+            fields=FIELDS,
+            plain_scores=writer.plain_scores,
+            columns=writer.columns.path if writer.columns is not None and writer.columns.whole else None,
+            stamp=writer.stamp,
+        )
         for record, writer in zip(records, writers, strict=True)
         if writer.checked
     }

@@ -11,7 +11,8 @@ from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.names import slug
 from harness.imports.sample import ForeignLog, Metric
-from harness.results.imported_rows import RowWriter, Tally
+from harness.results.imported_rows import RowWriter
+from harness.results.imported_tally import Tally
 from harness.results.log_draft import LogDraft
 from harness.results.records.run import RunRecord
 

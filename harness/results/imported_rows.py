@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,111 +15,18 @@ import msgspec
 from harness.core.files import draft, json_line
 from harness.core.json_types import JsonObject
 from harness.core.secrets import masked_json
-from harness.imports.sample import ForeignSample, Metric
+from harness.imports.sample import TOGETHER, Columns, ForeignSample, Metric
+from harness.results import imported_lines
+from harness.results.answer_columns import AnswerColumns, stamp
+from harness.results.imported_lines import ENCODER, VALID, Meta, Parse, Prompt, Row, Score, plain
+from harness.results.imported_tally import Tally
 
 if TYPE_CHECKING:
     from harness.results.records.missing import Missing
 
-BEYOND = "are not scores within [0, 1]"
-"""What is wrong with values such as percentages."""
 SKIPPED = "the tool gave no score"
-TOGETHER = 250
-"""Rows that are written, and searched for secrets, at a time; of a log, a few more where its repeats alternate."""
 MOST_VALUES = 1000
 """How many values of a metric have their scores kept."""
-_CLOSE = 1e-6
-"""How close the mean of the samples must be to the mean that the tool reports, relative to it."""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """A metric's values as in the log, and their totals."""
-
-    values: array[float] = field(default_factory=lambda: array("d"))
-
-    def join(self, other: Tally) -> None:
-        self.values.extend(other.values)
-
-    @property
-    def n(self) -> int:
-        return len(self.values)
-
-    @property
-    def low(self) -> float:
-        return min(self.values)
-
-    @property
-    def high(self) -> float:
-        return max(self.values)
-
-    @property
-    def graded(self) -> bool:
-        """Whether some value is neither 0 nor 1."""
-        return not set(self.values) <= {0.0, 1.0}
-
-    @property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
-
-
-class _Parse(msgspec.Struct, gc=False):
-    """An answer as it was read: here always the whole text."""
-
-    status: str
-    value: str | msgspec.UnsetType | None = msgspec.UNSET
-    reason: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Score(msgspec.Struct, gc=False):
-    scorer: str
-    status: str
-    value: float | None
-    reason: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Prompt(msgspec.Struct, gc=False):
-    """What a report shows of a question without choices."""
-
-    prompt: str
-
-
-class _Meta(msgspec.Struct, omit_defaults=True, gc=False):
-    """What the tool calls the example."""
-
-    id: str
-    hash: str = ""
-
-
-class _Row(msgspec.Struct, kw_only=True, gc=False):
-    """A line of `samples.jsonl`; what is unset is not written."""
-
-    sample_id: str
-    input: object
-    target: object
-    output: str | None
-    finish_reason: str
-    meta: _Meta
-    seconds: float | msgspec.UnsetType | None = msgspec.UNSET
-    tokens_in: int | msgspec.UnsetType | None = msgspec.UNSET
-    tokens_out: int | msgspec.UnsetType | None = msgspec.UNSET
-    error: str | msgspec.UnsetType = msgspec.UNSET
-    strict: _Parse
-    extracted: _Parse
-    scores: list[_Score] | msgspec.Raw
-
-
-def unusable(metric: Metric, tally: Tally) -> str:
-    """Why a metric's values per sample are not scores; empty if they are."""
-    if not tally.n:
-        return f"{metric.name} has no number per sample"
-    if metric.mean is not None and abs(tally.mean - metric.mean) > _CLOSE * max(1.0, abs(metric.mean)):
-        return (
-            f"{metric.name}: its {tally.n} samples average to {tally.mean:.6g}, and the log says {metric.mean:.6g}, so "
-            "they are not that score's values; left out"
-        )
-    if tally.low < 0.0 or tally.high > 1.0:
-        return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} {BEYOND}"
-    return ""
 
 
 @dataclass
@@ -136,10 +42,14 @@ class RowWriter:
     tokens_out: int = 0
     checked: bool = True
     """Whether every line was encoded as JSON has it: no half of a character, and nothing was rewritten since."""
+    columns: AnswerColumns | None = None
+    """Where the values of plain answers are kept too; not for a small log."""
+    stamp: tuple[int, int] | None = None
+    """That of the lines as they were written; see `answer_columns.stamp`."""
     _silent: bool = False
     """Whether a sample has no answer."""
     _stream: BinaryIO | None = None
-    _rows: list[_Row] = field(default_factory=list)
+    _rows: list[Row] = field(default_factory=list)
     """What is not written yet."""
     _encoded: dict[float | tuple[float | None, ...], msgspec.Raw] = field(default_factory=dict)
     """The scores of a row, by the value of the only metric or the values of all."""
@@ -159,15 +69,15 @@ class RowWriter:
         for name, sample in samples:
             prompt, answer, error = sample.prompt, sample.answer, sample.error
             bare = sample.input is None and not sample.conditions
-            row = _Row(
+            row = Row(
                 sample_id=name,
-                input=_Prompt(prompt) if prompt is not None and bare else _shown(sample),
+                input=Prompt(prompt) if prompt is not None and bare else _shown(sample),
                 target=sample.target,
                 output=answer,
                 finish_reason="stop",
-                meta=_Meta(sample.id, sample.hash),
-                strict=_VALID,
-                extracted=_Parse("valid", answer),
+                meta=Meta(sample.id, sample.hash),
+                strict=VALID,
+                extracted=Parse("valid", answer),
                 scores=[] if error else scores(sample.scores),
             )
             if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
@@ -180,15 +90,45 @@ class RowWriter:
         if len(self._rows) >= TOGETHER:
             self._write()
 
+    def add_columns(self, names: Sequence[str], columns: Columns) -> None:
+        """Append answers, each under the name of its example, as `add` does."""
+        self._write()
+        given = [columns.scores[metric.field] for metric in self.metrics]
+        values: Sequence[float | tuple[float, ...]]
+        values = given[0] if len(given) == 1 else list(zip(*given, strict=True)) or [()] * len(columns)
+        scores = {value: bytes(self._encoded_scores(value)) for value in dict.fromkeys(values)}
+        try:
+            lines = imported_lines.encoded(columns, names, [scores[value] for value in values])
+        except ValueError:  # a lone surrogate
+            lines = None
+        if lines is None:
+            self.add(zip(names, columns.samples(), strict=True))
+            return
+        assert self._stream is not None
+        shown = masked_json(lines)
+        self._stream.write(shown)
+        self.count += len(columns)
+        if self.columns is not None:
+            if shown is lines:
+                self.columns.add(names, columns)
+            else:
+                self.columns.give_up()
+        for metric, own in zip(self.metrics, given, strict=True):
+            self.tallies[metric.name].values.extend(own)
+
     def _write(self) -> None:
         assert self._stream is not None
         rows, self._rows = self._rows, []
+        if not rows:
+            return
+        if self.columns is not None:
+            self.columns.give_up()
         self.count += len(rows)
         try:
-            self._stream.write(masked_json(_ENCODER.encode_lines(rows)))
+            self._stream.write(masked_json(ENCODER.encode_lines(rows)))
         except (ValueError, OverflowError):  # a lone surrogate, or a number of any length
             self.checked = False
-            self._stream.writelines(json_line(_plain(row)) for row in rows)
+            self._stream.writelines(json_line(plain(row)) for row in rows)
 
     def close(self) -> None:
         if self._stream is not None:
@@ -196,6 +136,9 @@ class RowWriter:
             self._stream.close()
             self._stream = None
             self._encoded.clear()
+            self.stamp = stamp(self.path)
+            if self.columns is not None:
+                self.columns.close()
 
     def drop(self, names: Sequence[str]) -> None:
         """Take the scores of some metrics out of the lines again, by the names under which they are
@@ -228,20 +171,20 @@ class RowWriter:
         """Answers that failed in the tool; asking again is up to the tool, so they are missing for good."""
         return missing_for_good(self.errors.elements(), self.count)
 
-    def _count_cost(self, row: _Row, sample: ForeignSample) -> None:
+    def _count_cost(self, row: Row, sample: ForeignSample) -> None:
         self.tokens_in += sample.tokens_in or 0
         self.tokens_out += sample.tokens_out or 0
         if sample.seconds is not None or sample.tokens_in is not None:
             row.seconds, row.tokens_in, row.tokens_out = sample.seconds, sample.tokens_in, sample.tokens_out
 
-    def _fail(self, row: _Row, error: str) -> None:
+    def _fail(self, row: Row, error: str) -> None:
         """An answer that failed in the tool: neither right nor wrong under any metric."""
         self.errors[error] += 1
         row.finish_reason, row.error = "error", error
-        row.strict = row.extracted = _Parse("error", reason=error)
-        row.scores = [_Score(stored, "error", None, error) for _, stored, _, _ in self._stored]
+        row.strict = row.extracted = Parse("error", reason=error)
+        row.scores = [Score(stored, "error", None, error) for _, stored, _, _ in self._stored]
 
-    def _scores(self, given: Mapping[str, float | None]) -> list[_Score] | msgspec.Raw:
+    def _scores(self, given: Mapping[str, float | None]) -> list[Score] | msgspec.Raw:
         # A million answers have few values: the scores of each are encoded once.
         values: float | tuple[float | None, ...]
         if len(self._stored) == 1:
@@ -258,36 +201,28 @@ class RowWriter:
                     tally(value)
             if None in values:
                 return self._list(given)
+        return self._encoded_scores(values)
+
+    def _encoded_scores(self, values: float | tuple[float | None, ...]) -> msgspec.Raw:
+        """The scores of an answer that has all of them."""
         encoded = self._encoded.get(values)
         if encoded is None:
-            encoded = msgspec.Raw(_ENCODER.encode(self._list(given)))
+            fields = [name for name, _, _, _ in self._stored]
+            each = values if isinstance(values, tuple) else (values,)
+            encoded = msgspec.Raw(ENCODER.encode(self._list(dict(zip(fields, each, strict=True)))))
             if len(self._encoded) < MOST_VALUES:
                 self._encoded[values] = encoded
         return encoded
 
-    def _list(self, given: Mapping[str, float | None]) -> list[_Score]:
-        scores: list[_Score] = []
+    def _list(self, given: Mapping[str, float | None]) -> list[Score]:
+        scores: list[Score] = []
         for name, stored, higher, _ in self._stored:
             value = given.get(name)
             if value is not None:
-                scores.append(_Score(stored, "scored", value if higher else 1.0 - value))
+                scores.append(Score(stored, "scored", value if higher else 1.0 - value))
             elif name in given:
-                scores.append(_Score(stored, "skipped", None, SKIPPED))
+                scores.append(Score(stored, "skipped", None, SKIPPED))
         return scores
-
-
-FIELDS = frozenset(_Row.__struct_fields__)
-"""The fields that a line can have."""
-_VALID = _Parse("valid")
-_ENCODER = msgspec.json.Encoder()
-
-
-def _plain(row: _Row) -> JsonObject:
-    """A row whose scores may be encoded already."""
-    if isinstance(row.scores, msgspec.Raw):
-        row.scores = msgspec.json.decode(row.scores, type=list[_Score])
-    plain: JsonObject = msgspec.to_builtins(row)
-    return plain
 
 
 def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,8 +12,11 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.imports.content import Evidence, Known
 from harness.imports.pairing import NamedLog, Namers, by_repeat
-from harness.imports.sample import ForeignLog, Metric
-from harness.results.imported_rows import TOGETHER, RowWriter, Tally, unusable
+from harness.imports.sample import Columns, ForeignLog, Metric
+from harness.results import answer_columns
+from harness.results.answer_columns import AnswerColumns
+from harness.results.imported_rows import RowWriter
+from harness.results.imported_tally import Tally, unusable
 
 EVERY = 10_000
 """Samples between two reports of progress."""
@@ -76,23 +78,30 @@ def draft(
     writers: dict[int, RowWriter] = {}
     namers = Namers(log, pair_by, known)
     count = 0
+    large = log.blocks is not None and log.origin.file.stat().st_size >= answer_columns.LARGE
+
+    def writer(repeat: int) -> RowWriter:
+        if repeat not in writers:
+            columns = AnswerColumns(folder / f"{repeat}.arrow") if large else None
+            lines = folder / str(repeat) / "samples.jsonl"
+            writers[repeat] = RowWriter(lines, log.metrics, columns=columns)
+        return writers[repeat]
+
     try:
-        samples = iter(log.samples())
-        while together := list(itertools.islice(samples, TOGETHER)):
-            for repeat, group in by_repeat(together):
-                writer = writers.get(repeat)
-                if writer is None:
-                    path = folder / str(repeat) / "samples.jsonl"
-                    writer = writers[repeat] = RowWriter(path, log.metrics)
-                writer.add(namers[repeat].each(group))
-            count += len(together)
-            if not count % EVERY and progress is not None:
-                progress(count)
+        for block in log.all_blocks():
+            if isinstance(block, Columns):
+                writer(0).add_columns(namers[0].columns(block), block)
+            else:
+                for repeat, group in by_repeat(block):
+                    writer(repeat).add(namers[repeat].each(group))
+            if progress is not None and (count + len(block)) // EVERY > count // EVERY:
+                progress(count + len(block))
+            count += len(block)
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", file=folder) from None
     finally:
-        for writer in writers.values():
-            writer.close()
+        for opened in writers.values():
+            opened.close()
     if not count:
         raise ConfigError("holds no sample", file=log.origin.file)
     evidence: Counter[Evidence] = Counter()

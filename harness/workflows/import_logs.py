@@ -19,7 +19,7 @@ from harness.imports.pairing import Pairing
 from harness.imports.sample import ForeignLog
 from harness.results import imported, run_labels, stored_logs
 from harness.results.database import ingest
-from harness.results.database.bulk import Written
+from harness.results.database.bulk_queries import Written
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import UNNAMED
 from harness.results.log_draft import LogDraft
@@ -67,16 +67,17 @@ def from_options(options: ImportOptions) -> ImportResult:
     written: dict[str, Written] = {}
     with working("reading logs") as activity:
         logs = _renamed(options)
-        if options.beside is not None:
-            from harness.workflows import import_beside
+        with imported.removed_at_the_end() as drafts:
+            if options.beside is not None:
+                from harness.workflows import import_beside
 
-            records, pairs = import_beside.run(logs, options.beside, results, activity.now)
-            done = ImportResult(records=tuple(records), pairings=tuple(pairs))
-        else:
-            done, written = _imported(logs, options, results, activity.now)
-        activity.now("bringing the runs into the store")
-        for problem in ingest.sync(results, written).problems:
-            done = replace(done, notes=(*done.notes, problem))
+                records, pairs = import_beside.run(logs, options.beside, results, activity.now)
+                done = ImportResult(records=tuple(records), pairings=tuple(pairs))
+            else:
+                done, written = _imported(logs, options, results, activity.now, drafts)
+            activity.now("bringing the runs into the store")
+            for problem in ingest.sync(results, written).problems:
+                done = replace(done, notes=(*done.notes, problem))
         if options.verdict:
             activity.now("deciding")
             done = _judged(done, results, path(options.report))
@@ -107,8 +108,13 @@ def _renamed(options: ImportOptions) -> list[ForeignLog]:
 
 
 def _imported(
-    logs: Sequence[ForeignLog], options: ImportOptions, results: Path, now: Callable[[str], None]
+    logs: Sequence[ForeignLog],
+    options: ImportOptions,
+    results: Path,
+    now: Callable[[str], None],
+    folders: list[Path],
 ) -> tuple[ImportResult, dict[str, Written]]:
+    """The runs, and what is known of their answers; the folders of the drafts are added to `folders`."""
     groups: dict[str, list[ForeignLog]] = {}
     for log in logs:
         groups.setdefault(log.task, []).append(log)
@@ -117,26 +123,23 @@ def _imported(
     partners = {
         task: stored[task] if import_checks.is_one_system(own) else [] for task, own in groups.items()
     }
-    try:
-        for task, own in groups.items():
-            progress = partial(_counted, now, task)
-            drafts[task] = imported.written(results, own, options.pair_by, stored[task], progress)
-        notes = [note for own in drafts.values() for note in import_checks.about_repeated(own)]
-        paired = [*import_checks.paired(drafts), *import_checks.paired_with_stored(drafts, partners)]
-        choices = {
-            task: imported.choose(own, options.metric, options.margin, partners[task])
-            for task, own in drafts.items()
-        }
-        records: list[RunRecord] = []
-        written: dict[str, Written] = {}
-        for task, made in drafts.items():
-            for draft in made:
-                runs = imported.finished(results, draft, choices[task])
-                written |= imported.answers_of(draft, runs)
-                records += runs
-    except BaseException:
-        imported.drop([draft for own in drafts.values() for draft in own])
-        raise
+    for task, own in groups.items():
+        progress = partial(_counted, now, task)
+        drafts[task] = imported.written(results, own, options.pair_by, stored[task], progress)
+        folders += [draft.folder for draft in drafts[task]]
+    notes = [note for own in drafts.values() for note in import_checks.about_repeated(own)]
+    paired = [*import_checks.paired(drafts), *import_checks.paired_with_stored(drafts, partners)]
+    choices = {
+        task: imported.choose(own, options.metric, options.margin, partners[task])
+        for task, own in drafts.items()
+    }
+    records: list[RunRecord] = []
+    written: dict[str, Written] = {}
+    for task, made in drafts.items():
+        for draft in made:
+            runs = imported.finished(results, draft, choices[task])
+            written |= imported.answers_of(draft, runs)
+            records += runs
     notes = [
         *(note for own in drafts.values() for note in import_checks.about_logs(own)),
         *notes,

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from harness.results.database import bulk
+from harness.results.database import bulk_queries
 from harness.results.database.ingest import rebuild
 
 pytestmark = pytest.mark.benchmark
@@ -66,7 +66,7 @@ def _alone(results: Path) -> None:
     """DuckDB alone; it refuses half characters, so it reads the plain ones."""
     file = results / "alone.duckdb"
     file.unlink(missing_ok=True)
-    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in bulk._FIELDS.items())
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in bulk_queries.FIELDS.items())
     with duckdb.connect(str(file)) as connection:
         connection.execute(
             f"CREATE TABLE a AS SELECT * FROM read_json('{results}/runs/*/samples.jsonl', "

@@ -13,6 +13,9 @@ from harness.core.errors import ConfigError
 from harness.imports.open_logs import open_logs
 from harness.imports.sample import ForeignLog, ForeignSample
 from harness.results import log_draft, log_drafts
+from harness.results.database import known_answers
+from harness.results.database.ingest import rebuild
+from harness.results.database.store import Store
 from harness.results.log_draft import LogDraft
 from harness.workflows.import_logs import ImportResult, from_options
 from harness.workflows.options.import_logs import ImportOptions
@@ -60,6 +63,11 @@ def stored(results: str) -> dict[str, object]:
     return files
 
 
+def tables(results: Path) -> list[object]:
+    with Store.open(results) as store:
+        return [store.rows(f"SELECT * FROM {table} ORDER BY ALL") for table in ("samples", "scores")]
+
+
 def test_two_processes_store_what_one_stores(
     monkeypatch: pytest.MonkeyPatch, written_here: list[str]
 ) -> None:
@@ -76,6 +84,28 @@ def test_two_processes_store_what_one_stores(
     ]
     assert [(pairing.paired, pairing.of, pairing.equal) for pairing in together.pairings] == [(3, 4, 1)]
     assert stored("two") == stored("one")
+
+
+def test_a_store_without_a_look_at_the_lines_is_that_of_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The columns of both writers last until the runs are stored."""
+    monkeypatch.setattr("harness.results.answer_columns.LARGE", 1)
+    monkeypatch.setattr("harness.results.database.bulk.SMALLEST", 1)
+    loaded: list[int | None] = []
+    load = known_answers.load
+
+    def counted(*arguments: object) -> int | None:
+        loaded.append(load(*arguments))  # type: ignore[arg-type]
+        return loaded[-1]
+
+    monkeypatch.setattr(known_answers, "load", counted)
+    a = kit.lm_eval(Path("a"), "a", [1.0, 0.0, 1.0], order=[3, 1, 3])
+    b = kit.lm_eval(Path("b"), "b", [0.0, 1.0, 1.0, 0.5], order=[0, 3, 3, 2])
+    imported("results", a, b)
+    assert sorted(filter(None, loaded)) == [3, 4]
+    assert not list(Path("results", "runs").glob(".*"))
+    before = tables(Path("results"))
+    rebuild(Path("results"))
+    assert tables(Path("results")) == before
 
 
 def test_a_line_that_another_process_cannot_read_is_named_and_no_draft_is_left(

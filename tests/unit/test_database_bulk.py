@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from harness.imports.sample import ForeignSample, Metric
 from harness.results.database import bulk, loader
+from harness.results.database.bulk_queries import Written
 from harness.results.database.ingest import rebuild
 from harness.results.database.store import Store
-from harness.results.imported_rows import FIELDS, RowWriter
+from harness.results.imported_lines import FIELDS
+from harness.results.imported_rows import RowWriter
 
 words = st.text(max_size=6)
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -138,7 +140,7 @@ def test_a_file_that_is_not_what_was_written_is_checked(
     file = tmp_path / "samples.jsonl"
     lines = [{"sample_id": name, "output": "x"} for name in "ab"] + [{"sample_id": "c", "prompt": "p"}]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    written = bulk.Written(count=count, fields=frozenset({"sample_id", "output"}))
+    written = Written(count=count, fields=frozenset({"sample_id", "output"}))
     with Store.writable(tmp_path / "store.duckdb") as store, bulk.Reader(store) as reader:
         assert reader.load("r", file, written) == 3
         rows = store.rows("SELECT sample_id, output, prompt, position FROM samples ORDER BY position")
@@ -181,7 +183,7 @@ def imported(folder: Path, **changed: Any) -> tuple[RowWriter, Path]:
     return writer, writer.path
 
 
-def stored(file: Path, folder: Path, written: bulk.Written | None) -> list[list[tuple[object, ...]]]:
+def stored(file: Path, folder: Path, written: Written | None) -> list[list[tuple[object, ...]]]:
     """All rows of the tables that a file of answers fills."""
     with Store.writable(folder / "store.duckdb") as store, bulk.Reader(store) as reader:
         assert reader.load("r", file, written) == len(ODD_TEXTS) + 1
@@ -209,7 +211,7 @@ def test_what_is_known_of_all_answers_need_not_be_read_from_each(
     monkeypatch.setattr(bulk, "SMALLEST", 0)
     writer, file = imported(tmp_path / "run", **changed)
     assert (writer.plain_scores is not None) == plain
-    known = bulk.Written(count=writer.count, fields=FIELDS, plain_scores=writer.plain_scores)
+    known = Written(count=writer.count, fields=FIELDS, plain_scores=writer.plain_scores)
     for number in range(2):
         (tmp_path / str(number)).mkdir()
     assert stored(file, tmp_path / "0", known) == stored(file, tmp_path / "1", None)

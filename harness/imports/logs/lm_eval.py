@@ -14,10 +14,10 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
-from harness.imports import json_files, lm_eval_files, lm_eval_lines
+from harness.imports import json_files, lm_eval_files, lm_eval_lines, lm_eval_plain
 from harness.imports.lm_eval_types import Output
 from harness.imports.protocol import LogFormat, suffix_of
-from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
+from harness.imports.sample import Block, ForeignLog, ForeignSample, Metric, Origin, together
 from harness.imports.scores import lower_is_better
 
 KNOWN_VERSIONS = ("0.4.",)
@@ -62,6 +62,7 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
     name = lm_eval_files.model_name(output) or f"unnamed {sha256[:6]}"
     version = json_files.mapping(output.get("versions")).get(task)
     asked, offered = lm_eval_files.sizes(output, task)
+    scored = [(kept, field, metric.field) for metric, field, kept in reported]
     return ForeignLog(
         task=task,
         task_version=None if version is None else json_files.shown_id(version),
@@ -75,7 +76,8 @@ def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
             settings=lm_eval_files.settings(output, task),
         ),
         metrics=tuple(metric for metric, _, _ in reported),
-        samples=partial(_samples, samples, [(kept, field, metric.field) for metric, field, kept in reported]),
+        samples=partial(_samples, samples, scored),
+        blocks=partial(_blocks, samples, scored),
         streamed=True,
         created_at=None if results is None else lm_eval_files.measured_at(output, results).isoformat(),
         asked=asked,
@@ -139,6 +141,26 @@ def _samples(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> Iterator[For
             scores |= later.get((id_, counts[id_]), {})
             counts[id_] += 1
         yield lm_eval_lines.sample_of(line, scores)
+
+
+def _blocks(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> Iterator[Block]:
+    """As `_samples`, many at a time where their lines are plain."""
+    first = _first_filter(file, scored)
+    plain = lm_eval_plain.of(first, scored)
+    if plain is None:
+        yield from together(_samples(file, scored))
+        return
+    for number, block in json_files.raw_blocks(file):
+        columns = plain.columns(block)
+        if columns is not None:
+            yield columns
+            continue
+        lines = json_files.lines_of(block, number)
+        yield [
+            lm_eval_lines.sample_of(line, scores)
+            for line, kept, scores in lm_eval_lines.read(file, scored, lm_eval_lines.Line, lines)
+            if kept == first
+        ]
 
 
 def _first_filter(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> str | None:

@@ -22,6 +22,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import append_line
 from harness.core.keys import canonical_json
 from harness.results.database import benchmarks, bulk, columns
+from harness.results.database.bulk_queries import Written
 from harness.results.database.loader import Loader
 from harness.results.database.store import FILE, Store, hold
 from harness.results.folder import ResultsFolder, RunFolder
@@ -55,7 +56,7 @@ def ingest_run(results: Path, folder: Path) -> Ingested:
         return _ingest(store, [folder])
 
 
-def sync(results: Path, written: Mapping[str, bulk.Written] | None = None) -> Ingested:
+def sync(results: Path, written: Mapping[str, Written] | None = None) -> Ingested:
     """Synchronize the store with the folder: new, changed and removed runs, trials and pins.
 
     The file is opened for writing only when there is something to write.
@@ -138,9 +139,7 @@ def record(results: Path, table: Literal["trials", "pins"], row: JsonLine) -> No
         _journals(store, results)
 
 
-def _ingest(
-    store: Store, folders: Sequence[Path], written: Mapping[str, bulk.Written] | None = None
-) -> Ingested:
+def _ingest(store: Store, folders: Sequence[Path], written: Mapping[str, Written] | None = None) -> Ingested:
     """Bring folders in, many of them in one transaction."""
     return _sum([_together(store, batch, written) for batch in _batches(folders)])
 
@@ -164,7 +163,7 @@ def _sum(parts: Sequence[Ingested]) -> Ingested:
     return Ingested(sum(one.runs for one in parts), tuple(text for one in parts for text in one.problems))
 
 
-def _together(store: Store, folders: Sequence[Path], written: Mapping[str, bulk.Written] | None) -> Ingested:
+def _together(store: Store, folders: Sequence[Path], written: Mapping[str, Written] | None) -> Ingested:
     """All folders in one transaction; if one of them cannot be ingested, each in its own."""
     try:
         with store.transaction():
@@ -187,7 +186,7 @@ def _not_a_run() -> tuple[type[Exception], ...]:
     )
 
 
-def _load(store: Store, folders: Sequence[Path], written: Mapping[str, bulk.Written] | None) -> Ingested:
+def _load(store: Store, folders: Sequence[Path], written: Mapping[str, Written] | None) -> Ingested:
     known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
     count, problems = 0, []
     with bulk.Reader(store) as reader:

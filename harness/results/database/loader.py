@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.results.database import bulk, columns
+from harness.results.database.bulk_queries import Written
 from harness.results.database.store import Store
 from harness.results.folder import RunFolder
 from harness.results.run_files import Head, JsonLine
@@ -27,7 +28,7 @@ class Loader:
         self,
         store: Store,
         reader: bulk.Reader | None = None,
-        written: Mapping[str, bulk.Written] | None = None,
+        written: Mapping[str, Written] | None = None,
     ) -> None:
         self.store, self.reader, self._written = store, reader, written or {}
         self._pending: dict[str, list[JsonLine]] = defaultdict(list)
