@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
@@ -18,6 +18,7 @@ from harness.core.values import Message, Request
 from harness.engines.hf.engine import HfEngine
 from harness.models.fingerprint import fingerprint
 from harness.models.layers import adapters
+from harness.models.layers.combine import combine
 from harness.models.layers.merging import slerp
 from tests.unit.training_kit import SHAPES, context, lessons, logits, model
 
@@ -245,3 +246,29 @@ def test_the_default_stack_is_the_paper_s_and_a_wrong_span_is_refused() -> None:
     assert kind._chosen(32) == [*range(24), *range(8, 32)]
     with pytest.raises(ConfigError, match=r"\[1, 3\) is not a span of the model's 2 blocks"):
         build("base", {"kind": "stack", "layers": [[1, 3]]}).load("tiny")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # peft's, about what such adapters cannot do
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"trainable_token_indices": [1, 2]},
+        {"modules_to_save": ["lm_head"]},
+        {"lora_bias": True},
+        {"bias": "lora_only"},
+        {"use_dora": True},
+    ],
+    ids=lambda beside: next(iter(beside)),
+)
+def test_an_adapter_with_more_than_matrices_is_not_combined(
+    beside: dict[str, object], tmp_path: Path
+) -> None:
+    def folder(name: str, **options: object) -> Path:
+        config = LoraConfig(r=2, target_modules=["q_proj"], **options)  # type: ignore[arg-type]
+        get_peft_model(model().network, config).save_pretrained(tmp_path / name)  # type: ignore[no-untyped-call]
+        return tmp_path / name
+
+    plain, more = folder("plain"), folder("more", **beside)
+    combine(model().network, [plain, plain], [0.5, 0.5], "linear")
+    with pytest.raises(ConfigError, match="holds no plain LoRA adapter"):
+        combine(model().network, [plain, more], [0.5, 0.5], "linear")
