@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # inspect_ai 0.3.285. Seen 2026-11-30.
 #
-# `exact()` and `f1()` take the articles out of answer and target before they compare, as SQuAD's script does. Of a target that is an
-# article nothing is left, and it is passed over: where the right answer is "A", every answer scores 0, "A" as well. "B", "C" and "D" are
-# scored as they should be. With letters for choices, grades, blood types or groups that is a quarter of the examples, the same ones for every
-# model; a model that always says "A" gets 0 %. Nothing is logged. `match()`, `includes()` and `answer("letter")` are right, and SQuAD's own
-# exact match gives 1 for two texts that both come to nothing.
+# `exact()` and `f1()` take the articles out of answer and target before they compare. Of a target that is an article nothing is left, and
+# it is passed over: where the right answer is "A", every answer scores 0, "A" as well. "B", "C" and "D" are scored as they should be.
+# With letters for choices, grades, blood types or groups that is about a quarter of the examples, the same ones for every model; a model that
+# always says "A" gets 0 %. Nothing is logged. `match()` and `answer("letter")` are right.
 # The kind is known elsewhere (HELM issue 2298, open; UltraRAG issue 509); no thread about these two scorers was found.
 set -euo pipefail
 folder=$(mktemp -d)
