@@ -115,7 +115,8 @@ def _frequencies(config: PreTrainedConfig) -> torch.Tensor:
         frequencies: torch.Tensor = ROPE_INIT_FUNCTIONS[str(rope["rope_type"])](config, None)[0]
         return frequencies
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return float(str(rope["rope_theta"])) ** (-torch.arange(0, width, 2) / width)
+    plain: torch.Tensor = torch.tensor(float(str(rope["rope_theta"]))) ** (-torch.arange(0, width, 2) / width)
+    return plain
 
 
 def _unreadable(file: Path, what: str) -> ConfigError:

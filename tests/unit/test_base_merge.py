@@ -265,7 +265,7 @@ def test_an_adapter_with_more_than_matrices_is_not_combined(
 ) -> None:
     def folder(name: str, **options: object) -> Path:
         config = LoraConfig(r=2, target_modules=["q_proj"], **options)  # type: ignore[arg-type]
-        get_peft_model(model().network, config).save_pretrained(tmp_path / name)  # type: ignore[no-untyped-call]
+        get_peft_model(model().network, config).save_pretrained(str(tmp_path / name))
         return tmp_path / name
 
     plain, more = folder("plain"), folder("more", **beside)
