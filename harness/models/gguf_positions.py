@@ -83,12 +83,12 @@ def restore(file: Path, config: PreTrainedConfig) -> None:
 
 def _stated(reader: GGUFReader) -> dict[str, object]:
     """The keys of the file's scaling, without the names before them."""
-    found: dict[str, object] = {}
+    keys: dict[str, object] = {}
     for name, field in reader.fields.items():
         _, scaling, key = name.partition(".rope.scaling.")
         if scaling or name.endswith(".rope.scale_linear"):
-            found[key if scaling else "scale_linear"] = field.contents()
-    return found
+            keys[key if scaling else "scale_linear"] = field.contents()
+    return keys
 
 
 def _llama3(file: Path, config: PreTrainedConfig, held: dict[str, object], divisors: list[float]) -> None:
