@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.terminal import say
+from harness.models import gguf_positions
 from harness.models.cache import make_once, quiet
 from harness.models.digests import remembered_digest
 
@@ -15,9 +16,11 @@ def folder(file: Path) -> Path:
     """The converted folder of a GGUF file; float32 if the file was quantized.
 
     Raises:
-        ConfigError: not a GGUF file, or an architecture that transformers cannot read.
+        ConfigError: not a GGUF file, or an architecture or scaled positions that transformers cannot read.
     """
     name = f"models/{file.stem.lower()}-{remembered_digest(file)[:12]}"
+    if gguf_positions.mentions_scaling(file):
+        name += "-scaled"  # Earlier versions kept a network without the scaling under the plain name.
     return make_once(name, lambda draft: _convert(file, draft))
 
 
@@ -36,6 +39,8 @@ def _convert(file: Path, draft: Path) -> None:
         reason = str(error).replace(f"{alone}/", "")
         raise ConfigError(f"cannot read this GGUF file: {reason}", file=file) from None
     config = loaded.config
+    if gguf_positions.mentions_scaling(file):
+        gguf_positions.restore(file, config)
     # A network marked as quantized refuses to be saved, although its weights are plain by now.
     if hasattr(config, "quantization_config"):
         del config.quantization_config

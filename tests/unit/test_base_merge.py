@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
@@ -18,7 +18,7 @@ from harness.core.values import Message, Request
 from harness.engines.hf.engine import HfEngine
 from harness.models.fingerprint import fingerprint
 from harness.models.layers import adapters
-from harness.models.layers import combine as combining
+from harness.models.layers.combine import combine
 from harness.models.layers.merging import slerp
 from tests.unit.training_kit import SHAPES, context, lessons, logits, model
 
@@ -248,15 +248,28 @@ def test_the_default_stack_is_the_paper_s_and_a_wrong_span_is_refused() -> None:
         build("base", {"kind": "stack", "layers": [[1, 3]]}).load("tiny")
 
 
-@pytest.mark.parametrize("changed", [{"lora_bias": True}, {"bias": "all"}, {"bias": "lora_only"}])
-def test_an_adapter_with_biases_is_not_combined_because_peft_would_leave_them_out(
-    tmp_path: Path, changed: dict[str, Any]
+@pytest.mark.filterwarnings("ignore::UserWarning")  # peft's, about what such adapters cannot do
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"trainable_token_indices": [1, 2]},
+        {"modules_to_save": ["lm_head"]},
+        {"lora_bias": True},
+        {"bias": "lora_only"},
+        {"bias": "all"},
+        {"use_dora": True},
+    ],
+    ids=lambda beside: next(iter(beside)),
+)
+def test_an_adapter_with_more_than_matrices_is_not_combined(
+    beside: dict[str, object], tmp_path: Path
 ) -> None:
-    plain = {"peft_type": "LORA", "lora_bias": False, "bias": "none"}
-    file = tmp_path / "adapter_config.json"
-    file.write_text(json.dumps(plain))
-    assert combining.is_lora(tmp_path)
-    file.write_text(json.dumps({**plain, **changed}))
-    assert not combining.is_lora(tmp_path)
-    with pytest.raises(ConfigError, match="holds no plain LoRA adapter, without DoRA, biases"):
-        combining.combine(torch.nn.Linear(1, 1), [tmp_path], [1.0], "cat")
+    def folder(name: str, **options: object) -> Path:
+        config = LoraConfig(r=2, target_modules=["q_proj"], **options)  # type: ignore[arg-type]
+        get_peft_model(model().network, config).save_pretrained(str(tmp_path / name))
+        return tmp_path / name
+
+    plain, more = folder("plain"), folder("more", **beside)
+    combine(model().network, [plain, plain], [0.5, 0.5], "linear")
+    with pytest.raises(ConfigError, match="holds no plain LoRA adapter"):
+        combine(model().network, [plain, more], [0.5, 0.5], "linear")

@@ -15,10 +15,28 @@ from harness.models.layers.plain_layers import adapted
 
 NAME = "combined"
 
+_BESIDE_MATRICES = (
+    "lora_bias",
+    "modules_to_save",
+    "trainable_token_indices",
+    "target_parameters",
+    "layer_replication",
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "kasa_config",
+    "monteclora_config",
+    "velora_config",
+)
+"""What an adapter may hold or do beside two matrices a layer. peft combines the matrices and leaves the rest as the
+base has it, without an error; it gives separate ranks to fused experts (`target_parameters`), which it does not combine."""
+
 
 def is_lora(folder: Path) -> bool:
-    """Whether a folder holds a plain LoRA adapter: not DoRA, without biases beside the matrices, and without an
-    initialization that changes frozen weights."""
+    """Whether a folder holds a plain LoRA adapter: two matrices a layer and nothing else (no DoRA, biases, trained
+    tokens or heads), and no initialization that changes frozen weights."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -26,12 +44,8 @@ def is_lora(folder: Path) -> bool:
     drawn = (True, False, "gaussian", "orthogonal")
     return (
         config.get("peft_type") == "LORA"
-        and not config.get("use_dora")
-        # peft combines the matrices and leaves the biases of `lora_bias` and `bias` out (peft issue 3761).
-        and not config.get("lora_bias")
+        and not any(config.get(key) for key in _BESIDE_MATRICES)
         and config.get("bias", "none") == "none"
-        # Adapters of fused experts have separate ranks, which peft does not combine.
-        and not config.get("target_parameters")
         and config.get("init_lora_weights", True) in drawn
     )
 
