@@ -35,6 +35,8 @@ FAMILIES = {
     "bm25_rag": "retrieve",
 } | dict.fromkeys(("zero_shot", "few_shot"), "prompt")
 """What the demo's recipes do."""
+FOR_NOW = " for now"
+"""How the name of a recipe ends that may not be the best."""
 SO_FAR = "so far, of "
 """How that line begins."""
 
@@ -57,7 +59,8 @@ def test_the_demo_is_shorter_and_decides_the_same(tmp_path: Path) -> None:
         f"{now.seconds / before.seconds:.2f} ×; verdicts {before.choice}, {now.choice}; "
         f"first line of a verdict after {before.first_verdict:.0f} s and {now.first_verdict:.0f} s"
     )
-    assert now.choice == before.choice
+    # On some machines the first version is not sure and recommends the same "for now"; today's demo has to be.
+    assert now.choice == before.choice.removesuffix(FOR_NOW)
     assert now.seconds <= AT_MOST * before.seconds
     assert now.first_verdict < FIRST_VERDICT
 
@@ -94,7 +97,10 @@ def timed(tree: Path, folder: Path) -> Demo:
 
 
 def choice(verdict: dict[str, object]) -> str:
-    """What the verdict says to do: prompt, retrieve, finetune, or that it is open. At efe6d46 it names a recipe instead."""
+    """What the verdict says to do: prompt, retrieve, finetune, perhaps for now, or that it is open. At efe6d46 it names a
+    recipe instead."""
     first = str(verdict["sentence"]).partition(".")[0].partition(":")[0]
     kind, _, recipe = first.partition(" ")
-    return FAMILIES.get(recipe, recipe) if kind == "Use" else first.lower()
+    sure = recipe.removesuffix(FOR_NOW)
+    family = FAMILIES.get(sure, sure) + recipe[len(sure) :]
+    return family if kind == "Use" else first.lower()
