@@ -1,8 +1,8 @@
 """AdamW and the norm of gradients for bfloat16 weights on a CPU, piece by piece.
 
 An update of whole tensors reads and writes float32 copies of weight and gradient several times from memory. Here a piece that fits into a
-core's cache is widened, clipped, updated and narrowed before the next one is read. The results are those of
-torch's fused AdamW over the whole tensors, bit for bit.
+core's cache is widened, clipped, updated and narrowed before the next one is read. The
+masters are those of torch's fused AdamW over whole tensors, bit for bit.
 """
 
 from __future__ import annotations
