@@ -63,17 +63,26 @@ def restore(file: Path, config: PreTrainedConfig) -> None:
     reader = GGUFReader(file)
     stated = _stated(reader)
     tensors = {tensor.name: tensor.data for tensor in reader.tensors}
-    kind = str(stated.get("type", "linear" if "scale_linear" in stated else "none"))
+    # llama.cpp takes a factor without a type as linear, and 0 as no factor.
+    kind = str(stated.get("type", "linear"))
     if any(name.startswith("rope_factors_") for name in tensors):
         kind = "longrope"
-    factor = float(str(stated.get("factor", stated.get("scale_linear", 1.0))))
+    factor = _number(stated, "factor", _number(stated, "scale_linear", 1.0)) or 1.0
+    if kind == "linear" and factor == 1.0:
+        kind = "none"
+    if kind in ("linear", "none") and _number(stated, "attn_factor", 1.0) != 1.0:
+        raise _unreadable(file, "attn_factor")
+    if kind in ("linear", "yarn") and "rope_freqs.weight" in tensors:
+        raise _unreadable(file, f"{kind} beside rope_freqs.weight")
+    if kind in ("linear", "yarn") and not held:
+        raise _unreadable(file, f"{kind} in a network whose configuration has no place for it")
     if "rope_freqs.weight" in tensors and kind == "none":
         _llama3(file, config, held, tensors["rope_freqs.weight"].tolist())
     elif kind == "linear":
         held.update(rope_type="linear", factor=factor)
     elif kind == "yarn":
         unknown = [key for key in stated if key not in (*_HARMLESS, *_YARN)]
-        if unknown or not held:
+        if unknown:
             raise _unreadable(file, f"yarn with {', '.join(unknown)}")
         held.update(rope_type="yarn", factor=factor)
         held.update({name: stated[key] for key, name in _YARN.items() if key in stated})
@@ -89,6 +98,10 @@ def _stated(reader: GGUFReader) -> dict[str, object]:
         if scaling or name.endswith(".rope.scale_linear"):
             keys[key if scaling else "scale_linear"] = field.contents()
     return keys
+
+
+def _number(stated: Mapping[str, object], key: str, default: float) -> float:
+    return float(str(stated.get(key, default)))
 
 
 def _llama3(file: Path, config: PreTrainedConfig, held: dict[str, object], divisors: list[float]) -> None:

@@ -113,13 +113,19 @@ def _compared(folder: Path, data: str) -> str:
     made = origin.read(folder)
     if made is None:
         return ""
-    if made.data != data:
+    if not _is_same(made.data, data):
         return f"; it was made of other data, {made.data}"
     return (
         f"; {data} has changed since it was made"
         if made.changed
         else f"; {data} has not changed since it was made"
     )
+
+
+def _is_same(first: str, second: str) -> bool:
+    """Whether two names are of the same data: `./mail.csv` is `mail.csv`."""
+    one, other = Path(first), Path(second)
+    return first == second or (one.exists() and other.exists() and one.samefile(other))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf as format_
@@ -53,9 +54,13 @@ def _frequencies(network: LlamaForCausalLM) -> torch.Tensor:
 
 
 def _write(
-    file: Path, network: LlamaForCausalLM, rope: dict[str, object], divisors: torch.Tensor | None = None
+    file: Path,
+    network: LlamaForCausalLM,
+    rope: dict[str, object],
+    divisors: torch.Tensor | None = None,
+    stated: Mapping[str, float] | None = None,
 ) -> None:
-    """The network as llama.cpp's converter writes it."""
+    """The network as llama.cpp's converter writes it; `stated` are further keys with numbers."""
     writer = format_.GGUFWriter(file, "llama")
     writer.add_context_length(256)
     writer.add_block_count(2)
@@ -77,6 +82,8 @@ def _write(
         writer.add_rope_scaling_factor(float(str(rope["factor"])))
     if rope["rope_type"] == "yarn":
         writer.add_rope_scaling_orig_ctx_len(64)
+    for key, value in (stated or {}).items():
+        writer.add_float32(f"llama.rope.{key}", value)
     if divisors is not None:
         writer.add_tensor("rope_freqs.weight", divisors.numpy())
     names = format_.get_tensor_name_map(format_.MODEL_ARCH.LLAMA, 2)
@@ -121,6 +128,37 @@ def test_positions_that_cannot_be_read_are_refused(
     ):
         gguf.folder(file)
     assert list((tmp_path / "cache" / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["scaling.factor", "scale_linear"])
+@pytest.mark.parametrize("factor", [0.0, 1.0, 4.0])
+def test_a_factor_without_a_type_is_linear_as_in_llama_cpp(key: str, factor: float, tmp_path: Path) -> None:
+    file, config = tmp_path / "m.gguf", _network(PLAIN).config
+    _write(file, _network(PLAIN), PLAIN, stated={key: factor})
+    restore(file, config)
+    rope = dict(config.rope_parameters or {})
+    assert (rope["rope_type"], rope.get("factor")) == (("linear", 4.0) if factor > 1 else ("default", None))
+
+
+@pytest.mark.parametrize("rope", [PLAIN, LINEAR, YARN], ids=lambda rope: str(rope["rope_type"]))
+def test_what_is_scaled_in_two_ways_or_has_no_place_is_refused(
+    rope: dict[str, object], tmp_path: Path
+) -> None:
+    both, louder, alone = (tmp_path / f"{name}.gguf" for name in ("both", "louder", "alone"))
+    _write(both, _network(PLAIN), rope, None if rope is PLAIN else torch.ones(16))
+    _write(louder, _network(PLAIN), rope, stated={"scaling.attn_factor": 2.0})
+    _write(alone, _network(PLAIN), rope)
+    placeless = _network(PLAIN).config
+    placeless.rope_parameters = None
+    with pytest.raises(ConfigError, match="attn_factor"):
+        restore(louder, _network(PLAIN).config)
+    if rope is PLAIN:
+        restore(alone, placeless)
+        return
+    with pytest.raises(ConfigError, match=r"beside rope_freqs\.weight"):
+        restore(both, _network(PLAIN).config)
+    with pytest.raises(ConfigError, match="has no place for it"):
+        restore(alone, placeless)
 
 
 def test_a_scaling_that_was_read_stays(tmp_path: Path) -> None:

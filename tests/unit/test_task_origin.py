@@ -178,6 +178,8 @@ def test_another_file_of_that_name_is_named(harness: Harness) -> None:
     rows(Path("other/mail.csv"), 60)
     assert harness("init", "mail.csv")[0] == 0
     assert "it was made of other data, mail.csv" in harness("init", "other/mail.csv")[2]
+    for same in ("./mail.csv", str(Path("mail.csv").resolve())):
+        assert f"{same} has not changed since it was made" in " ".join(harness("init", same)[2].split())
 
 
 def test_files_for_each_split_have_no_share(harness: Harness) -> None:
