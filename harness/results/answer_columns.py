@@ -37,6 +37,12 @@ class AnswerColumns:
         """Append answers, each under the name of its example."""
         if not self.whole:
             return
+        try:
+            self._write(names, columns)
+        except OSError:  # such as a full disk, on which the lines may still have room
+            self.give_up()
+
+    def _write(self, names: Sequence[str], columns: Columns) -> None:
         import pyarrow as pa
 
         if self._stream is None:
@@ -52,14 +58,19 @@ class AnswerColumns:
         self.close()
 
     def close(self) -> None:
-        """End the file, or remove it if it lacks an answer."""
-        if self._stream is not None and self._sink is not None:
-            self._stream.close()
-            self._sink.close()
-            self._stream = self._sink = None
-            if not self.whole:
-                with suppress(OSError):
-                    self.path.unlink()
+        """End the file, or remove it if it lacks an answer or its end."""
+        if self._sink is None:
+            return
+        for opened in (self._stream, self._sink):
+            try:
+                if opened is not None:
+                    opened.close()
+            except OSError:
+                self.whole = False
+        self._stream = self._sink = None
+        if not self.whole:
+            with suppress(OSError):
+                self.path.unlink()
 
 
 def _texts(values: Sequence[str]) -> pa.StringArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from harness.results.imported_tally import Tally, unusable
 
 EVERY = 10_000
 """Samples between two reports of progress."""
+ROOM = "make room there, or choose another folder with --results"
 Progress = Callable[[int], None]
 
 
@@ -85,23 +87,22 @@ def draft(
             columns = AnswerColumns(folder / f"{repeat}.arrow") if large else None
             lines = folder / str(repeat) / "samples.jsonl"
             writers[repeat] = RowWriter(lines, log.metrics, columns=columns)
+            opened.callback(writers[repeat].close)
         return writers[repeat]
 
     try:
-        for block in log.all_blocks():
-            if isinstance(block, Columns):
-                writer(0).add_columns(namers[0].columns(block), block)
-            else:
-                for repeat, group in by_repeat(block):
-                    writer(repeat).add(namers[repeat].each(group))
-            if progress is not None and (count + len(block)) // EVERY > count // EVERY:
-                progress(count + len(block))
-            count += len(block)
+        with ExitStack() as opened:  # closing writes the last lines, and fails on a full disk as well
+            for block in log.all_blocks():
+                if isinstance(block, Columns):
+                    writer(0).add_columns(namers[0].columns(block), block)
+                else:
+                    for repeat, group in by_repeat(block):
+                        writer(repeat).add(namers[repeat].each(group))
+                if progress is not None and (count + len(block)) // EVERY > count // EVERY:
+                    progress(count + len(block))
+                count += len(block)
     except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror}", file=folder) from None
-    finally:
-        for opened in writers.values():
-            opened.close()
+        raise ConfigError(f"cannot be written: {error.strerror}", file=folder, remedy=ROOM) from None
     if not count:
         raise ConfigError("holds no sample", file=log.origin.file)
     evidence: Counter[Evidence] = Counter()

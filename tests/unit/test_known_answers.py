@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.imports.sample import Columns, ForeignSample, Metric
+from harness.core.errors import ConfigError
+from harness.imports.content import Known
+from harness.imports.sample import Columns, ForeignLog, ForeignSample, Metric, Origin
 from harness.results.answer_columns import AnswerColumns
 from harness.results.database import bulk, known_answers
 from harness.results.database.bulk_queries import Written
 from harness.results.database.store import Store
 from harness.results.imported_lines import FIELDS
 from harness.results.imported_rows import RowWriter
+from harness.results.log_draft import draft
 from tests.unit.test_database_bulk import ODD_TEXTS
 
 METRICS = [Metric(name="acc"), Metric(name="loss", higher_is_better=False)]
@@ -128,3 +136,47 @@ def test_a_key_in_an_answer_is_not_in_the_columns(tmp_path: Path, monkeypatch: p
     assert written_by(writer).columns is None
     assert not (tmp_path / "0.arrow").exists()
     assert b"sk-0123456789" not in writer.path.read_bytes()
+
+
+@contextmanager
+def no_larger_files() -> Iterator[None]:
+    """Files cannot grow beyond some kilobytes: that fails where a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_columns_that_find_no_room_are_left_out(tmp_path: Path) -> None:
+    columns = AnswerColumns(tmp_path / "0.arrow")
+    with no_larger_files():
+        for _ in range(3):
+            columns.add(["n"] * 100, block(["a" * 20] * 100))
+        columns.close()
+    assert not columns.whole
+    assert not columns.path.exists()
+
+
+@pytest.mark.parametrize("count", [5, 100, 20_000])
+def test_a_draft_that_finds_no_room_is_one_error_with_its_folder(count: int, tmp_path: Path) -> None:
+    """Where few lines come, only closing the file writes them."""
+    samples = [
+        ForeignSample(id=str(n), prompt="p" * 9_000, answer="a", scores={"acc": 1.0}) for n in range(5)
+    ]
+    origin = Origin(tool="t", version=None, file=Path(__file__), sha256="0")
+    log = ForeignLog(
+        task="t",
+        system="s",
+        model="s",
+        origin=origin,
+        metrics=(METRICS[0],),
+        samples=lambda: itertools.islice(itertools.cycle(samples), count),
+    )
+    refused = pytest.raises(ConfigError, match="cannot be written: .*make room there")
+    with refused as raised, no_larger_files():
+        draft(tmp_path / "draft", log, "content", Known())
+    assert raised.value.file == tmp_path / "draft"
