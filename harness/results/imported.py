@@ -48,6 +48,8 @@ def written(
     Raises:
         ConfigError: as `log_draft.draft`; no draft is left then.
     """
+    for log in logs:
+        log_draft.remove_left_behind(log_draft.folder_of(results, log, pair_by))
     try:
         showing = [log for log in logs if log.shows_content]
         made = log_drafts.drafts(results, showing, pair_by, progress)

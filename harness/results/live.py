@@ -60,15 +60,16 @@ class LiveRun(Lenient):
     @property
     def at_work(self) -> bool:
         """Whether the command is still running on this machine."""
-        return not self.ending and _alive(self.pid)
+        return not self.ending and is_alive(self.pid)
 
     @property
     def interrupted(self) -> bool:
         """Whether it was killed: the same command resumes it."""
-        return not self.ending and not _alive(self.pid)
+        return not self.ending and not is_alive(self.pid)
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine is running."""
     if pid <= 0:
         return False
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -61,12 +63,27 @@ def fewer(log: ForeignLog, count: int) -> Iterator[str]:
 
 
 def folder_of(results: Path, log: ForeignLog, pair_by: Evidence) -> Path:
-    """Where the draft of a log lies."""
+    """Where this process drafts a log: another may be importing the same one."""
     # Not imported with this file: a process that only writes a draft starts faster without it.
     from harness.results.folder import ResultsFolder
 
     mark = digest([log.origin.sha256, log.task, log.system, pair_by])[:12]
-    return ResultsFolder(results).runs / f".import-{mark}"
+    return ResultsFolder(results).runs / f".import-{mark}-{os.getpid()}"
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Remove drafts of the same log whose process was killed.
+
+    Args:
+        folder: what `folder_of` gives.
+    """
+    from harness.results.live import is_alive
+
+    name = folder.name.rpartition("-")[0]
+    for other in [folder.with_name(name), *folder.parent.glob(f"{name}-*")]:
+        process = other.name.removeprefix(name)[1:]
+        if other != folder and other.is_dir() and not (process.isdigit() and is_alive(int(process))):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def draft(

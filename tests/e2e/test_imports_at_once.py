@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -147,3 +148,29 @@ def test_the_scores_of_a_million_answers_are_written_as_those_of_one(monkeypatch
         [value] for value in values
     ]
     assert json.loads(lines[1])["output"] == "\ud800"
+
+
+def test_the_same_log_is_imported_twice_at_a_time_and_what_a_killed_import_left_is_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second import begins and ends while the first one is writing."""
+    file = kit.lm_eval(Path("a"), "a", [1.0, 0.0])
+    (log,) = open_logs([file])
+    mine = log_draft.folder_of(Path("results"), log, "content")
+    name = mine.name.rpartition("-")[0]
+    dead, old, running = (mine.with_name(f"{name}{end}") for end in ("-4194305", "", f"-{os.getppid()}"))
+    for folder in (dead, old, running):
+        folder.mkdir(parents=True)
+    drafts = log_drafts.drafts
+
+    def meanwhile(*arguments: object) -> list[LogDraft]:
+        made = drafts(*arguments)  # type: ignore[arg-type]
+        monkeypatch.setattr(log_drafts, "drafts", drafts)
+        with monkeypatch.context() as other:
+            other.setattr("os.getpid", os.getppid)
+            assert len(imported("results", file).records) == 1
+        return made
+
+    monkeypatch.setattr(log_drafts, "drafts", meanwhile)
+    assert len(imported("results", file).records) == 1
+    assert [path.name[0] for path in Path("results", "runs").iterdir()] == ["s"]
