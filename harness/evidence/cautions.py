@@ -44,7 +44,7 @@ def _groups(comparisons: Sequence[Comparison]) -> list[str]:
 def _missing(summaries: Sequence[RecipeSummary]) -> list[str]:
     return [
         f"{s.recipe}: {count(s.missing, 'example')} without a score{_in_seeds(s.seeds)}; every score here is over the {s.n} that all "
-        f"recipes answered, and {s.recipe} scores {points(s.worst_case)} if its {_answers(s.missing)} wrong"
+        f"recipes answered, and {s.recipe} scores {points(s.worst_case)} if its {_answers(s)} wrong"
         for s in summaries
         if s.worst_case is not None and not s.oracle
     ]
@@ -55,5 +55,7 @@ def _in_seeds(seeds: int) -> str:
     return " in at least one seed" if seeds > 1 else ""
 
 
-def _answers(missing: int) -> str:
-    return "missing answer is" if missing == 1 else f"{missing} missing answers are all"
+def _answers(summary: RecipeSummary) -> str:
+    if summary.seeds > 1:  # examples are counted, and of one example several answers may be missing
+        return "missing answers are all"
+    return "missing answer is" if summary.missing == 1 else f"{summary.missing} missing answers are all"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +44,32 @@ class Scores(Protocol):
         """The training noise that its own seeds show."""
 
     def clusters(self, ids: Sequence[str]) -> by_cluster.Codes: ...
+
+
+@dataclass(frozen=True)
+class OneRun:
+    """Scores of a single run, of which only its own answers are known.
+
+    Args:
+        values: (1, n) within [0, 1].
+        groups: Example → its group; None: it stands alone.
+    """
+
+    values: Floats
+    groups: Mapping[str, str | None]
+    seeds = 1
+    planned = noise = None
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return list(self.groups)
+
+    @property
+    def binary(self) -> bool:
+        return bool(np.isin(self.values, (0.0, 1.0)).all())
+
+    def clusters(self, ids: Sequence[str]) -> by_cluster.Codes:
+        return by_cluster.codes([self.groups[id_] for id_ in ids])
 
 
 _IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5

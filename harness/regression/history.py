@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import ConfigError
+from harness.evidence import mean_intervals
 from harness.evidence.stats import clusters
+from harness.evidence.stats.intervals import LEVEL
 from harness.regression import change_points, config_diff
 from harness.results import likeness, pins
 from harness.results.folder import ResultsFolder
@@ -163,32 +165,28 @@ def series(runs: Sequence[Snapshot], scored: str = "") -> Series:
 
 
 def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
-    from scipy import stats
-
     before: Snapshot | None = None
     names = likeness.model_names([run.head.model for run in runs])
     for run, model in zip(runs, names, strict=True):
-        known = [(v, s.group) for s in run.samples if (v := s.values.get(run.primary)) is not None]
+        known = [(s.id, v, s.group) for s in run.samples if (v := s.values.get(run.primary)) is not None]
         if not known:
             continue
-        values = np.array([value for value, _ in known])
-        groups = clusters.codes([group for _, group in known])
-        spread = float(np.nan_to_num(clusters.mean_variance(values, groups)[0]))
+        values = np.array([value for _, value, _ in known])
+        alone = mean_intervals.OneRun(values[np.newaxis], {id_: group for id_, _, group in known})
+        ((low, high),) = mean_intervals.of_means([alone], [None], LEVEL)
+        spread = float(np.nan_to_num(clusters.mean_variance(values, alone.clusters(alone.ids))[0]))
         # Two imaginary answers, one right and one wrong: identical answers do not prove zero variance.
         padded = np.concatenate([values, [0.0, 1.0]])
         se = math.sqrt(max(spread, float(padded.var()) / len(padded)))
-        df = clusters.degrees_of_freedom(groups, clusters.within_correlation(values, groups))
-        half = float(stats.t.ppf(0.975, df)) * se
-        mean = float(values.mean())
         yield Point(
             run=run.name,
             at=str(run.head.started_at),
             model=model,
             base=str(run.head.recipe.base.get("kind", "plain")),
             seed=run.head.seed,
-            mean=mean,
-            low=max(0.0, mean - half),
-            high=min(1.0, mean + half),
+            mean=float(values.mean()),
+            low=low,
+            high=high,
             se=se,
             n=len(values),
             changed=() if before is None else tuple(_upgrades(before, run)),

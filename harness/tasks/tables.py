@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 from harness.tasks import encodings
 
 log = logging.getLogger(__name__)
@@ -104,10 +105,14 @@ def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple
                 raise _bad_header("a column has no name", path, header)
             del cells[len(names) :]
         if len(cells) != len(names):
-            remedy = "quote cells that contain the delimiter"
+            remedy = (
+                "quote cells that contain the delimiter"
+                if len(cells) > len(names)
+                else "add the cells that are missing"
+            )
             if len(names) == 1:
                 remedy = f"the names of the columns must come first: is line {header} a title or a comment? delete it"
-            message = f"{len(cells)} cells under {len(names)} columns"
+            message = f"{counted(len(cells), 'cell')} under {counted(len(names), 'column')}"
             raise ConfigError(message, file=path, line=line, remedy=remedy)
         if last > line and _swallows(cells, len(names)):
             suspicious.append(f"{line}–{last}")

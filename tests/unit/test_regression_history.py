@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness.regression import history
 from harness.regression.history import series
@@ -59,6 +60,13 @@ def test_a_drop_after_an_upgrade_is_marked_where_it_happened() -> None:
     assert int(trend.change.first[3:]) <= 5 <= int(trend.change.last[3:])
     assert trend.change.low < -0.2 < trend.change.high
     assert trend.change.after - trend.change.before == pytest.approx(trend.change.change)
+
+
+def test_nothing_right_of_twelve_has_the_interval_of_a_share() -> None:
+    """Of 0 in 12 a t interval around the mean ends at 15.1, where one in fourteen would see nothing of a fifth."""
+    (point,) = series([snapshot([0.0] * 12, name="run", seed=0)]).points
+    expected = stats.binomtest(0, 12).proportion_ci(method="wilson")
+    assert (point.low, point.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_a_level_series_rarely_has_a_change_point() -> None:

@@ -194,7 +194,7 @@ def test_a_broken_element_of_a_json_list_has_its_own_line(tmp_path: Path) -> Non
     ("text", "message"),
     [
         ("a,b\n1,2\n1,2,3\n", r"t\.csv:3: 3 cells under 2 columns"),
-        ('a,b\n"x\ny",2\n1\n', r"t\.csv:4: 1 cells under 2 columns"),
+        ('a,b\n"x\ny",2\n1\n', r"t\.csv:4: 1 cell under 2 columns"),
         ("a,a\n1,2\n", r"t\.csv:1: column 'a' appears twice"),
         ("a,\n1,2\n", r"t\.csv:1: a column has no name"),
         ("a,b\n1,\n", r"t\.csv:2: the target is empty"),

@@ -21,27 +21,31 @@ _BODY = """\
 """
 
 
+NEITHER = "Missing answers count neither as right nor as wrong."
+FILLED_IN = "The same command fills them in, except for prompts that exceed the model's context, and continues unfinished runs."
+NOT_FILLED_IN = "The tool whose log was imported has to ask again."
+
+
 @dataclass(frozen=True)
 class Info:
-    """`lacking` are runs without some of their answers, `left_out` runs that are not in any table."""
+    """`lacking` are runs without some of their answers, `left_out` runs that are not in any table; `own` says whether the
+    harness made one of them itself and can go on with it."""
 
     lacking: tuple[str, ...]
     left_out: tuple[str, ...]
+    own: bool
 
 
 def collect(data: ReportData) -> Info | None:
     runs = [run for group in data.groups for run in group.runs]
     lacking = [missing.incomplete(run.record) for run in runs if run.record.missing]
     left_out = [missing.incomplete(run.record) for run in runs if not run.done]
-    return Info(tuple(lacking), tuple(left_out)) if lacking or left_out else None
+    own = any(run.record.imported is None for run in runs if run.record.missing or not run.done)
+    return Info(tuple(lacking), tuple(left_out), own) if lacking or left_out else None
 
 
 def render(info: Info) -> Markup:
     lines = [*info.lacking, *(f"Left out: {line}" for line in info.left_out)]
     if len(lines) > SHOWN:
         lines = [*lines[:SHOWN], f"and {len(lines) - SHOWN} more"]
-    advice = (
-        "Missing answers count neither as right nor as wrong. The same command fills them in, except "
-        "for prompts that exceed the model's context, and continues unfinished runs."
-    )
-    return html(_BODY, lines=lines, advice=advice)
+    return html(_BODY, lines=lines, advice=f"{NEITHER} {FILLED_IN if info.own else NOT_FILLED_IN}")
