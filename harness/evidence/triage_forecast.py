@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from harness.core.formatting import signed
-from harness.evidence.gap_attribution import MEMORABLE
+from harness.evidence.gap_attribution import MEMORABLE, Gap
 from harness.evidence.verdict_types import Jsonable, Verdict
 
 Gains = Mapping[str, tuple[float, float, float]]
 """Probe → (mean gain over the plain prompt, low, high)."""
-Ends = Mapping[Any, tuple[float, float]]
+Ends = Mapping[Gap, tuple[float, float]]
 """Gap → interval of its share of the lost score."""
 
 ENOUGH = 0.15
@@ -56,7 +55,7 @@ class ForecastOutcome(Jsonable):
 
 
 def predict(
-    shares: Mapping[Any, float],
+    shares: Mapping[Gap, float],
     gains: Gains,
     train_overlap: float,
     *,
@@ -101,10 +100,10 @@ def predict(
     return (*probed, *(_unsure(p, n) if few else p for p in predictions))
 
 
-_FACTS = ("knowledge", "retrieval")
+_FACTS: tuple[Gap, ...] = ("knowledge", "retrieval")
 
 
-def _reaches(ends: Ends, gap: str) -> bool:
+def _reaches(ends: Ends, gap: Gap) -> bool:
     """Whether a share may be large enough to justify a method, by its interval."""
     return gap in ends and ends[gap][1] >= ENOUGH
 
