@@ -39,7 +39,7 @@ class Origin(Jsonable):
         if not self.changed:
             return ""
         after = "which writes task.yaml again, without your changes" if self.edited else ""
-        return f"made of {self.data}, which has changed since; to use its rows as they are now: {_aside(self.command(), after)}"
+        return f"made from {self.data}, which has changed since; to use its rows as they are now: {_aside(self.command(), after)}"
 
     def more(self, asked: int, more: int | None) -> str:
         """How to get `more` test examples than the `asked`; empty if these data cannot give them."""

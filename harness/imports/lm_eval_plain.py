@@ -1,6 +1,6 @@
 """lm-eval's lines as most of them are, read a block at a time: one prompt, a generated answer, numbers as scores.
 
-Their types are checked while they are decoded. A block with any other line is read by `lm_eval_lines`, line by line.
+Their types are checked while they are decoded. A block with a line of any other kind is read by `lm_eval_lines`, line by line.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PlainLines:
         self._scores = [(name, attrgetter(f"score_{index}")) for index, (_, _, name) in enumerate(scored)]
 
     def columns(self, block: Sequence[bytes]) -> Columns | None:
-        """The answers of a block of `json_files.raw_blocks`; None if one of its lines is another."""
+        """The answers of a block of `json_files.raw_blocks`; None if any line is of another kind."""
         given = block if block[-1] else block[:-1]
         try:
             # As items of one list: two objects in one line are an error, and one in two lines makes them too few.

@@ -69,7 +69,7 @@ def written(
 
 @contextmanager
 def removed_at_the_end() -> Iterator[list[Path]]:
-    """A list for the folders of drafts."""
+    """Inside the `with` block, a list for the folders of drafts; they are removed when it ends."""
     folders: list[Path] = []
     try:
         yield folders

@@ -114,7 +114,7 @@ def _compared(folder: Path, data: str) -> str:
     if made is None:
         return ""
     if not _is_same(made.data, data):
-        return f"; it was made of other data, {made.data}"
+        return f"; it was made from other data, {made.data}"
     return (
         f"; {data} has changed since it was made"
         if made.changed

@@ -1,4 +1,4 @@
-"""Which data a task folder was made of, beside its task file: `init.json`."""
+"""Which data a task folder was made from, kept beside its task file: `init.json`."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _hash(folder: Path) -> str:
 
 
 def _changed(record: _Record, folder: Path) -> bool:
-    """Whether the data are others than those that the task was made of, as far as their size and their hash tell. The hash
+    """Whether the data differ from those that the task was made from, as far as their size and their hash tell. The hash
     is taken of a file that was written later than the task."""
     size = _size(record.data)
     if record.size is None or size is None or (record.size == 0 and Path(record.data).is_dir()):

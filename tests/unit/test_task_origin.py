@@ -149,7 +149,7 @@ def test_a_task_that_is_older_than_its_data_says_so_with_the_command(harness: Ha
         file.write_text(file.read_text("utf-8").replace("case 1:", "case X:"), "utf-8")
         later = (Path("tasks/mail") / origin.FILE).stat().st_mtime + 10
         os.utime(file, (later, later))
-    line = "made of mail.csv, which has changed since; to use its rows as they are now: harness init mail.csv --force"
+    line = "made from mail.csv, which has changed since; to use its rows as they are now: harness init mail.csv --force"
     _, out, _ = harness("validate", "mail")
     assert line in " ".join(out.split())
     assert [one.message for one in before_run(load("mail")) if one.check == "data"] == [line]
@@ -177,7 +177,7 @@ def test_another_file_of_that_name_is_named(harness: Harness) -> None:
     rows(Path("mail.csv"), 60)
     rows(Path("other/mail.csv"), 60)
     assert harness("init", "mail.csv")[0] == 0
-    assert "it was made of other data, mail.csv" in harness("init", "other/mail.csv")[2]
+    assert "it was made from other data, mail.csv" in harness("init", "other/mail.csv")[2]
     for same in ("./mail.csv", str(Path("mail.csv").resolve())):
         assert f"{same} has not changed since it was made" in " ".join(harness("init", same)[2].split())
 
