@@ -56,7 +56,6 @@ def pieces_of(adam: torch.optim.Optimizer, masters: Sequence[Master]) -> Mapping
 
 def _update(master: SplitMaster, adam: torch.optim.AdamW, number: int) -> Update:
     import torch
-    from torch.optim.adamw import adamw
 
     def update(gradient: torch.Tensor, learning_rate: float, factor: torch.Tensor | None) -> None:
         # Loading a checkpoint replaces the optimizer's records.
@@ -65,19 +64,20 @@ def _update(master: SplitMaster, adam: torch.optim.AdamW, number: int) -> Update
         wide = torch.empty(min(master.size, at_once(narrow.device)))
         averages, squares = moments["exp_avg"].view(-1), moments["exp_avg_sq"].view(-1)
         beta1, beta2 = group["betas"]
+        steps = moments["step"] + 1
 
         def change(value: torch.Tensor, here: slice) -> None:
             piece = wide[: len(value)].copy_(narrow[here])
             if factor is not None:
                 piece.mul_(factor)
-            adamw(
+            # The kernel behind torch's AdamW, whose own preparations take longer than a piece.
+            torch._fused_adamw_(
                 [value],
                 [piece],
                 [averages[here]],
                 [squares[here]],
                 [],
-                [moments["step"].clone()],  # torch counts this one up
-                fused=True,
+                [steps],
                 amsgrad=False,
                 beta1=beta1,
                 beta2=beta2,
@@ -89,6 +89,6 @@ def _update(master: SplitMaster, adam: torch.optim.AdamW, number: int) -> Update
 
         with torch.no_grad():
             master.update(change)
-            moments["step"].add_(1)
+            moments["step"].copy_(steps)
 
     return update

@@ -31,8 +31,9 @@ from harness.training.lr_schedule import learning_rate
 from harness.training.neftune import noisy_embeddings
 from harness.training.optimizer import Optimizer
 from harness.training.progressive_eval import DevScore, score
-from harness.training.returned_memory import returned_during_passes
+from harness.training.returned_memory import returned_memory
 from harness.training.settings import TrainingSettings
+from harness.training.tied_gradient import tied_gradient
 from harness.training.tokenized import TokenizedExample
 
 
@@ -144,8 +145,9 @@ class _Loop:
                 fused_norms(self.learner.network),
                 gated_mlps(self.learner.network),
                 recomputed_states(),
-                kept_memory() as give_back,
-                returned_during_passes(self.learner.network, parameters, give_back),
+                tied_gradient(self.learner.network),
+                kept_memory() as return_now,
+                returned_memory(self.learner.network, parameters, return_now) as give_back,
             ):
                 for rows in self._steps():
                     self._step(rows, give_back)

@@ -14,6 +14,7 @@ from harness.models.architecture import body_of
 from harness.models.number_format import dtype_of
 from harness.training.activation_checkpointing import recomputes
 from harness.training.batching import Batch
+from harness.training.logits_in_place import pays, summed_in_place
 from harness.training.summed_loss import is_frozen, summed
 
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ def head_logits(network: Network, hidden: torch.Tensor) -> torch.Tensor:
     Includes what architectures do after their output layer: Gemma's soft cap, Cohere's and Granite's scales.
     `check_network` detects an architecture that does anything else.
     """
+    return _finished(network, network.get_output_embeddings()(hidden).to(hidden.device))
+
+
+def _finished(network: Network, raw: torch.Tensor) -> torch.Tensor:
     import torch
 
-    config = network.config.get_text_config()
-    logits: torch.Tensor = network.get_output_embeddings()(hidden).to(hidden.device).float()
+    config, logits = network.config.get_text_config(), raw.float()
     if scale := getattr(config, "logit_scale", None):
         logits = logits * scale
     if divisor := getattr(config, "logits_scaling", None):
@@ -132,11 +136,17 @@ def _weighted_loss(
     from torch.nn.functional import cross_entropy
     from torch.utils.checkpoint import checkpoint
 
-    def part(h: torch.Tensor, t: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        return (cross_entropy(head_logits(network, h), t, reduction="none") * w).sum()
+    def of_logits(raw: torch.Tensor, t: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return (cross_entropy(_finished(network, raw), t, reduction="none") * w).sum()
 
-    if is_frozen(network.get_output_embeddings(), hidden):
+    def part(h: torch.Tensor, t: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        raw = head(h).to(h.device)
+        return summed_in_place(of_logits, raw, t, w) if in_place else of_logits(raw, t, w)
+
+    head, in_place = network.get_output_embeddings(), False
+    if is_frozen(head, hidden):
         return summed(part, hidden, targets, weights, network.config.get_text_config().vocab_size)
+    in_place = pays(hidden)
     pieces = list(
         zip(hidden.split(_POSITIONS), targets.split(_POSITIONS), weights.split(_POSITIONS), strict=True)
     )

@@ -20,9 +20,13 @@ from harness.models.attention import (
     rule_of,
     why_not,
 )
+from harness.models.number_format import dtype_of
 from harness.training import attention_products
 from harness.training.batching import Batch
 
+_UNIT = 32
+"""Tokens of a pass in 16 bits on a CPU are a multiple of this. oneDNN compiles each matrix product for its sizes, which
+takes up to 14 ms, and keeps 0.6 MB of code for each; it multiplies that many tokens at a time anyway."""
 NAME = "harness_rows_behind_prefix"
 """The name under which transformers knows our attention function."""
 
@@ -37,15 +41,21 @@ def hidden_states(network: Network, batch: Batch) -> Tensor:
         raise UnsupportedAttention(reason)
     assert batch.prefix is not None
     prefix, (rows, length) = batch.prefix.shape[1], batch.ids.shape
-    ids = torch.cat([batch.prefix, batch.ids.view(1, -1)], 1)
-    positions_in_sequence = torch.arange(prefix + length, device=ids.device)
-    positions = torch.cat([positions_in_sequence[:prefix], positions_in_sequence[prefix:].repeat(rows)])[None]
+    used = prefix + rows * length
+    filler = batch.ids.new_zeros(1, -used % _UNIT if _compiles_each_size(network) else 0)
+    ids = torch.cat([batch.prefix, batch.ids.view(1, -1), filler], 1)
+    places = torch.arange(prefix + length, device=ids.device)
+    positions = torch.cat([places[:prefix], places[prefix:].repeat(rows), filler[0]])[None]
     with replaced_attention(network, NAME):
         out = body_of(network)(
-            input_ids=ids, position_ids=positions, use_cache=False, prefix_and_rows=(prefix, rows)
+            input_ids=ids, position_ids=positions, use_cache=False, laid_out=(prefix, rows, length)
         )
-    hidden: Tensor = out.last_hidden_state[0, prefix:].to(ids.device)
+    hidden: Tensor = out.last_hidden_state[0, prefix:used].to(ids.device)
     return hidden.view(rows, length, -1)
+
+
+def _compiles_each_size(network: Network) -> bool:
+    return network.device.type == "cpu" and dtype_of(network) in (torch.bfloat16, torch.float16)
 
 
 def attend(
@@ -55,26 +65,32 @@ def attend(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    prefix_and_rows: tuple[int, int],
+    laid_out: tuple[int, int, int],
     dropout: float = 0.0,
     **options: object,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
 
-    Keys in front of the first query's are those of a learned prefix: every token sees them.
+    Keys in front of the first query's are those of a learned prefix: every token sees them. What follows the rows
+    is filler, which sees nothing and is seen by nothing.
+
+    Args:
+        laid_out: how many tokens the rows share, how many rows there are, and how many tokens each has of its own.
     """
     del attention_mask
     rule = rule_of(module, query.shape[-1], options)
-    prefix, rows = prefix_and_rows
+    prefix, rows, length = laid_out
     before = key.shape[2] - query.shape[2] + prefix
-    length = (query.shape[2] - prefix) // rows
+    filler = query.shape[2] - prefix - rows * length
+    query, key, value = (x[:, :, : x.shape[2] - filler] for x in (query, key, value))
     first, own = (_visible(q, k, rule, query) for q, k in ((prefix, before), (length, before + length)))
     of_prefix = _attention(
         query[:, :, :prefix], key[:, :, :before], value[:, :, :before], first, rule, dropout
     )
     keys, values = (_behind(x, before, rows) for x in (key, value))
     of_rows = _attention(_apart(query, prefix, rows), keys, values, own, rule, dropout)
-    out = torch.cat([of_prefix[0], of_rows.transpose(0, 1).flatten(1, 2)], 1)
+    empty = of_prefix.new_zeros(query.shape[1], filler, of_prefix.shape[-1])
+    out = torch.cat([of_prefix[0], of_rows.transpose(0, 1).flatten(1, 2), empty], 1)
     return out.transpose(0, 1)[None], None
 
 

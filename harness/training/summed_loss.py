@@ -24,8 +24,13 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def is_frozen(head: Layer, hidden: Tensor) -> bool:
     """Whether the loss behind an output layer can be computed this way: on one process's CPU, where the layer learns nothing."""
-    spread = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return hidden.device.type == "cpu" and not spread and not any(p.requires_grad for p in head.parameters())
+    learns = any(p.requires_grad for p in head.parameters())
+    return hidden.device.type == "cpu" and in_one_process() and not learns
+
+
+def in_one_process() -> bool:
+    """Whether no other process takes part in the training."""
+    return not (torch.distributed.is_available() and torch.distributed.is_initialized())
 
 
 def positions_at_once(vocabulary: int) -> int:

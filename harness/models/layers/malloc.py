@@ -28,7 +28,7 @@ def kept_memory() -> Iterator[Callable[[], None]]:
     if library is None:
         yield trim
         return
-    library.mallopt(_MMAP_THRESHOLD, 1 << 30)
+    library.mallopt(_MMAP_THRESHOLD, _USUAL)
     library.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
     try:
         yield trim
