@@ -60,22 +60,23 @@ def _update(master: SplitMaster, adam: torch.optim.AdamW, number: int) -> Update
     def update(gradient: torch.Tensor, learning_rate: float, factor: torch.Tensor | None) -> None:
         # Loading a checkpoint replaces the optimizer's records.
         moments, group = adam.state[master.variable], adam.param_groups[number]
-        narrow = gradient.reshape(-1)
-        wide = torch.empty(min(master.size, at_once(narrow.device)))
-        averages, squares = moments["exp_avg"].view(-1), moments["exp_avg_sq"].view(-1)
+        size = at_once(gradient.device)
+        wide = torch.empty(min(master.size, size))
+        flat = (gradient.reshape(-1), moments["exp_avg"].view(-1), moments["exp_avg_sq"].view(-1))
+        gradients, averages, squares = (one.split(size) for one in flat)
         beta1, beta2 = group["betas"]
         steps = moments["step"] + 1
 
-        def change(value: torch.Tensor, here: slice) -> None:
-            piece = wide[: len(value)].copy_(narrow[here])
+        def change(value: torch.Tensor, piece: int) -> None:
+            widened = wide[: len(value)].copy_(gradients[piece])
             if factor is not None:
-                piece.mul_(factor)
+                widened.mul_(factor)
             # The kernel behind torch's AdamW, whose own preparations take longer than a piece.
             torch._fused_adamw_(
                 [value],
-                [piece],
-                [averages[here]],
-                [squares[here]],
+                [widened],
+                [averages[piece]],
+                [squares[piece]],
                 [],
                 [steps],
                 amsgrad=False,

@@ -44,7 +44,9 @@ class _Context(GradientContext):
 
 class _InPlace(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: _Context, logits: Tensor, targets: Tensor, weights: Tensor, loss: LossOfLogits) -> Tensor:
+    def forward(
+        ctx: _Context, logits: Tensor, targets: Tensor, weights: Tensor, loss: LossOfLogits
+    ) -> Tensor:
         ctx.save_for_backward(logits, targets, weights)
         ctx.loss = loss
         total = torch.zeros((), device=logits.device)

@@ -59,24 +59,21 @@ class SplitMaster(Master):
         self._absent = torch.full((), torch.nan, device=parameter.device).expand(parameter.shape)
         self.variable = torch.nn.Parameter(self._absent)
 
-    def update(self, change: Callable[[torch.Tensor, slice], None]) -> None:
+    def update(self, change: Callable[[torch.Tensor, int], None]) -> None:
         """Modify the value piece by piece, each while it is in the processor's cache.
 
         Args:
-            change: Modifies a piece of the flat value, given with its position, in place.
+            change: Modifies a piece of the flat value in place; it is given the piece and its number. Pieces are those of
+                `torch.split` by `at_once` numbers.
         """
         import torch
 
-        piece = min(self.size, self._at_once)
-        values = torch.empty(piece, device=self.parameter.device)
-        halves = torch.empty(piece, dtype=torch.int32, device=self.parameter.device)
-        for first in range(0, self.size, piece or 1):
-            here = slice(first, min(first + piece, self.size))
-            value, half = values[: here.stop - first], halves[: here.stop - first]
-            parameter, lower = self.parameter.detach().view(-1)[here], self._lower[here]
-            _join(value, parameter, lower, half)
-            change(value, here)
-            _split(value, parameter, lower, half)
+        values = torch.empty(min(self.size, self._at_once), device=self.parameter.device)
+        for number, (parameter, lower, room) in enumerate(self._pieces()):
+            value = values[: len(parameter)]
+            _join(value, parameter, lower, room)
+            change(value, number)
+            _split(value, parameter, lower, room)
 
     def value(self) -> torch.Tensor:
         import torch
@@ -92,30 +89,26 @@ class SplitMaster(Master):
         self.variable.data = self._absent
 
     def _in(self, room: torch.Tensor) -> torch.Tensor:
-        for piece in self._pieces(room):
-            _join(*piece)
+        for value, halves in zip(room.split(self._at_once), self._pieces(), strict=True):
+            _join(value, *halves)
         return room.view(self.parameter.shape)
 
     def assign(self, value: torch.Tensor) -> None:
         flat = value.detach().to(self.parameter.device).contiguous().view(-1)
-        for wide, parameter, lower, room in self._pieces(flat):
+        for wide, (parameter, lower, room) in zip(flat.split(self._at_once), self._pieces(), strict=True):
             _split(wide, parameter, lower, room)
             # The NaN of a GPU rounds to zero; that of a CPU, which `update` can meet, stays one.
             parameter.masked_fill_(wide.isnan(), math.nan)
 
-    def _pieces(self, value: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Pieces of a flat float32 tensor, of the parameter, of the lower halves, and room for as many integers."""
+    def _pieces(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Pieces of the flat parameter and of the lower halves, and room for as many integers."""
         import torch
 
         size = self._at_once
-        room = torch.empty(min(self.size, size), dtype=torch.int32, device=value.device)
-        for wide, parameter, lower in zip(
-            value.split(size),
-            self.parameter.detach().view(-1).split(size),
-            self._lower.split(size),
-            strict=True,
-        ):
-            yield wide, parameter, lower, room[: len(wide)]
+        room = torch.empty(min(self.size, size), dtype=torch.int32, device=self._lower.device)
+        parameters = self.parameter.detach().view(-1).split(size)
+        for parameter, lower in zip(parameters, self._lower.split(size), strict=True):
+            yield parameter, lower, room[: len(parameter)]
 
     @property
     def _at_once(self) -> int:

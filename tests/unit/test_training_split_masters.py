@@ -14,9 +14,8 @@ from harness.core.kinds import build
 from harness.core.protocols import StepRecord
 from harness.estimate import memory
 from harness.models.dimensions import shape
-from harness.training import distributed, freed_activations, optimizer, split_masters
+from harness.training import distributed, optimizer, returned_memory, split_masters
 from harness.training.ema import Average
-from harness.training.freed_activations import freed_activations_returned
 from harness.training.masters import Master
 from harness.training.optimizer import Optimizer
 from harness.training.settings import TrainingSettings
@@ -76,7 +75,8 @@ def test_an_update_rounds_what_an_assignment_does_and_keeps_a_processors_nan() -
         SplitMaster(torch.nn.Parameter(torch.zeros(len(value), dtype=torch.bfloat16))) for _ in range(2)
     )
     assigned.assign(value)
-    updated.update(lambda piece, here: piece.copy_(value[here]))  # type: ignore[arg-type, return-value]
+    pieces = value.split(split_masters.at_once(value.device))
+    updated.update(lambda piece, number: piece.copy_(pieces[number]))  # type: ignore[arg-type, return-value]
     assert torch.equal(bits(assigned.parameter), bits(updated.parameter))
     assert torch.equal(bits(assigned.value()), bits(updated.value()))
     assert bool(updated.parameter[-1].isnan())
@@ -278,26 +278,26 @@ def test_the_estimate_counts_what_masters_take(number: str) -> None:
     assert counted.masters == (0 if kept is parameter else kept.numel() * kept.element_size())
 
 
-def test_activations_go_back_each_time_so_many_bytes_of_gradients_are_there_and_after_the_logits(
+def test_memory_goes_back_every_few_steps_where_gradients_are_many_and_else_in_each_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     network = model().network.requires_grad_(True)
     parameters = list(network.parameters())
     total = sum(p.numel() * p.element_size() for p in parameters)
-    times: list[int] = []
 
-    def passes() -> int:
-        before = len(times)
-        network(input_ids=torch.tensor([[1, 2, 3]]), use_cache=False).logits.sum().backward()
-        return len(times) - before
+    def returns() -> int:
+        times: list[int] = []
+        with returned_memory.returned_memory(network, parameters, lambda: times.append(1)) as give_back:
+            for _ in range(4):
+                network(input_ids=torch.tensor([[1, 2, 3]]), use_cache=False).logits.sum().backward()
+                for _ in ("before the update", "after it"):
+                    give_back()
+        return len(times)
 
-    for every, expected in ((total, 1), (total + 1, 0)):
-        monkeypatch.setattr(freed_activations, "_EVERY", every)
-        with freed_activations_returned(network, parameters, lambda: times.append(1)):
-            assert passes() == expected + 1
-        assert passes() == 0
-    with freed_activations_returned(network, [], lambda: times.append(1)):
-        assert passes() == 0
+    monkeypatch.setattr(returned_memory, "_MANY", total - 1)
+    assert returns() == 4 // returned_memory._STEPS
+    monkeypatch.setattr(returned_memory, "_MANY", total)
+    assert returns() == 4 * (2 + 2 * returned_memory._RETURNS)
 
 
 def test_the_norm_of_a_large_gradient_is_that_of_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from transformers import activations
 
 from harness.core.torch_types import GradientContext, Layer, Network
 from harness.models.layers.recomputed_states import recompute_later
@@ -16,24 +17,54 @@ from harness.models.patch_forward import replaced
 
 _PARTS = ("gate_proj", "up_proj", "down_proj", "act_fn")
 
+_SILU = (nn.SiLU, getattr(activations, "SiLUActivation", nn.SiLU))
+"""torch's, and that of recent versions of transformers."""
+
 Activation = Callable[[Tensor], Tensor]
+
+
+class _Again:
+    """The activation, computed again for the gradient: by whichever of its two readers comes first."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+        self._value: Tensor | None = None
+
+    @torch.no_grad()
+    def product(self, gate: Tensor, up: Tensor) -> Tensor:
+        """What the last projection reads, whose gradient is computed before that of the product."""
+        self._value = self.activation(gate)
+        return self._value * up
+
+    def gradients(self, gate: Tensor, up: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+        value, self._value = self._value, None
+        if isinstance(self.activation, _SILU):
+            value = self.activation(gate) if value is None else value
+            return torch.ops.aten.silu_backward(grad * up, gate), grad * value
+        with torch.enable_grad():
+            inner, outer = gate.detach().requires_grad_(), up.detach().requires_grad_()
+            product = self.activation(inner) * outer
+        to_gate, to_up = torch.autograd.grad(product, (inner, outer), grad)
+        return to_gate, to_up
+
+
+class _Context(GradientContext):
+    again: _Again
 
 
 class _Gated(torch.autograd.Function):
     """activation(gate) · up (Shazeer 2020, arXiv:2002.05202), with the activation computed again for the gradient."""
 
     @staticmethod
-    def forward(ctx: GradientContext, gate: Tensor, up: Tensor, activation: Activation) -> Tensor:
+    def forward(ctx: _Context, gate: Tensor, up: Tensor, again: _Again) -> Tensor:
         ctx.save_for_backward(gate, up)
-        ctx.activation = activation
-        return activation(gate) * up
+        ctx.again = again
+        return again.activation(gate) * up
 
     @staticmethod
-    def backward(ctx: GradientContext, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        with torch.enable_grad():
-            gate, up = (tensor.detach().requires_grad_() for tensor in ctx.saved_tensors)
-            product = ctx.activation(gate) * up
-        return *torch.autograd.grad(product, (gate, up), grads[0]), None
+    def backward(ctx: _Context, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        gate, up = ctx.saved_tensors
+        return *ctx.again.gradients(gate, up, grads[0]), None
 
 
 @contextlib.contextmanager
@@ -72,12 +103,8 @@ def _is_gated(module: Layer) -> bool:
 
 def _forward(mlp: Layer, x: Tensor) -> Tensor:
     gate, up = mlp.gate_proj(x), mlp.up_proj(x)
-    product: Tensor = _Gated.apply(gate, up, mlp.act_fn)  # type: ignore[no-untyped-call]
-    recompute_later("product", product, partial(_product, gate.detach(), up.detach(), mlp.act_fn))
+    again = _Again(mlp.act_fn)
+    product: Tensor = _Gated.apply(gate, up, again)  # type: ignore[no-untyped-call]
+    recompute_later("product", product, partial(again.product, gate.detach(), up.detach()))
     out: Tensor = mlp.down_proj(product)
     return out
-
-
-@torch.no_grad()
-def _product(gate: Tensor, up: Tensor, activation: Activation) -> Tensor:
-    return activation(gate) * up

@@ -18,11 +18,9 @@ _USUAL = 32 << 20
 def kept_memory() -> Iterator[Callable[[], None]]:
     """Inside the `with` block, freed memory stays with the process until the function that it yields is called, and at the end.
 
-    Without it, a gradient or logits of more than 32 MB are returned when they are freed, and the system
-    clears as many pages again for the next ones. Memory that is kept from one step to the next grows, because steps of
-    different lengths leave gaps that the next one cannot fill: from 2.87 GiB at the second to 3.43 at the tenth in full
-    finetuning of SmolLM2-135M. So a step returns it twice, when the gradients are there and when they are used up: system
-    time was 3 % of the process's. A no-op unless the C library is glibc.
+    Without it, what a step frees at the top of the heap is returned, and the system clears as many pages again for the next step. The largest
+    blocks, as a gradient of the embeddings, are mapped one by one, as usual: in the gap that one leaves, small blocks that last
+    would keep the next one out. A no-op unless the C library is glibc.
     """
     library = _glibc()
     if library is None:
