@@ -23,7 +23,7 @@ from lm_eval.api.model import LM
 
 logging.disable(logging.WARNING)
 CHOICES = ["1", "2", "3", "4", "5"]
-LETTERS = dict(zip(CHOICES, "ABCDE"))
+LETTERS = list("ABCDE")
 
 
 class Right(LM):
@@ -60,7 +60,7 @@ scores = {
     "texts, {{stars}}": accuracy("braces", CHOICES, CHOICES, "{{stars}}"),
     "texts, stars": accuracy("column", CHOICES, CHOICES, "stars"),
     "integers, stars": accuracy("integers", [1, 2, 3, 4, 5], CHOICES, "stars"),
-    "letters, {{stars}}": accuracy("letters", [*LETTERS.values()], [*LETTERS.values()], "{{stars}}"),
+    "letters, {{stars}}": accuracy("letters", LETTERS, LETTERS, "{{stars}}"),
 }
 print("accuracy of a model that is always right:", scores, flush=True)
 assert scores == {"texts, {{stars}}": 0.0, "texts, stars": 1.0, "integers, stars": 0.0, "letters, {{stars}}": 1.0}
