@@ -8,7 +8,7 @@
 # two configurations asks for equal alpha patterns only, and with equal ones they are lost, too. Another `r` alone is swapped rightly.
 # Issue 3738 there reports it for rank patterns.
 #
-# Seen: "the layer's scale by rank_pattern: loaded 0.5, swapped for itself 2.0".
+# Seen: "rank_pattern swapped for rank_pattern: logits apart by 2.68; a layer's scale loaded 0.5, swapped 2.0".
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

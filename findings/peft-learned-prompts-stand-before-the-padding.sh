@@ -7,7 +7,7 @@
 # LoRA and prefix tuning in the same `generate` call give each row the answer that it gets alone. Nothing warns, and a batch size of 1 hides it.
 # Issue 1093 there (closed) and pull 1212 (closed, not merged) had it in 2023; the learned prompts' pages do not say it.
 #
-# Seen: "prompt tuning: first token's logits apart from the row alone by 2.91 with padding, 0.00 without".
+# Seen: "prompt tuning: apart from the row alone by 6.42 with padding, 0.00 without".
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
