@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.keys import digest
-from harness.models import gguf_positions
+from harness.models import gguf_positions, gguf_splits
 from harness.models.digests import remembered_digest
 from harness.models.source import gguf_file, resolve
 
@@ -22,9 +22,10 @@ def fingerprint(spec: str) -> str:
     """
     file = gguf_file(spec)
     if file is not None:
-        # Its scaled positions were not computed with before: answers of then are another model's.
+        # Its scaled positions and its split of texts were not read before: answers of then are another model's.
         scaled = {"positions": "scaled"} if gguf_positions.mentions_scaling(file) else {}
-        return digest({"gguf": remembered_digest(file)} | scaled)
+        split = {"split": "digits apart"} if gguf_splits.digits_apart(file) else {}
+        return digest({"gguf": remembered_digest(file)} | scaled | split)
     folder = resolve(spec)
     files = {path.name: path for pattern in _DECIDES for path in folder.glob(pattern)}
     return digest({name: remembered_digest(path) for name, path in files.items()})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.terminal import say
-from harness.models import gguf_positions
+from harness.models import gguf_positions, gguf_splits
 from harness.models.cache import make_once, quiet
 from harness.models.digests import remembered_digest
 
@@ -16,11 +16,13 @@ def folder(file: Path) -> Path:
     """The converted folder of a GGUF file; float32 if the file was quantized.
 
     Raises:
-        ConfigError: not a GGUF file, or an architecture or scaled positions that transformers cannot read.
+        ConfigError: not a GGUF file, or an architecture, scaled positions or a split that transformers cannot read.
     """
     name = f"models/{file.stem.lower()}-{remembered_digest(file)[:12]}"
     if gguf_positions.mentions_scaling(file):
         name += "-scaled"  # Earlier versions kept a network without the scaling under the plain name.
+    if gguf_splits.digits_apart(file):
+        name += "-digits"  # And a tokenizer with GPT-2's split.
     return make_once(name, lambda draft: _convert(file, draft))
 
 
@@ -38,6 +40,7 @@ def _convert(file: Path, draft: Path) -> None:
     except Exception as error:  # whatever the libraries raise for a file that is truncated or not GGUF
         reason = str(error).replace(f"{alone}/", "")
         raise ConfigError(f"cannot read this GGUF file: {reason}", file=file) from None
+    gguf_splits.restore(file, tokenizer)
     config = loaded.config
     if gguf_positions.mentions_scaling(file):
         gguf_positions.restore(file, config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 LETTERS = 4
 """Characters per token of English, used if no tokenizer is available."""
@@ -50,20 +51,25 @@ def _tokenizer(model: str) -> tuple[Callable[[str], int], str]:
         file = gguf_file(SMOLLM2)
     except ConfigError:
         file = None
-    bundled = None if file is None else _load(str(file.parent), gguf_file=file.name)
+    bundled = None if file is None else _load(str(file.parent), file)
     if bundled is not None:
         return bundled, f"with the tokenizer of {SMOLLM2}"
     return lambda text: -(-len(text) // LETTERS), f"at {LETTERS} characters per token"
 
 
-def _load(name: str, **more: str) -> Callable[[str], int] | None:
-    """Counts with a tokenizer that is on this machine already; None if there is none."""
+def _load(name: str, file: Path | None = None) -> Callable[[str], int] | None:
+    """Counts with a tokenizer that is on this machine already, in a GGUF file if one is given; None if there is none."""
     from transformers import AutoTokenizer
 
+    from harness.models import gguf_splits
+
+    more = {} if file is None else {"gguf_file": file.name}
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             name, local_files_only=True, trust_remote_code=False, **more
         )
     except (OSError, ValueError, KeyError, ImportError):
         return None
+    if file is not None:
+        gguf_splits.restore(file, tokenizer)
     return lambda text: len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
