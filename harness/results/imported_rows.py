@@ -41,6 +41,8 @@ class RowWriter:
     tallies: dict[str, Tally] = field(default_factory=dict)
     count: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    worded: dict[str, Counter[str]] = field(default_factory=dict)
+    """By metric, as in `ForeignSample.worded`, how often each text stands in place of a score."""
     tokens_in: int = 0
     tokens_out: int = 0
     checked: bool = True
@@ -85,6 +87,8 @@ class RowWriter:
             )
             if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
                 self._count_cost(row, sample)
+            for metric, text in sample.worded.items():
+                self.worded.setdefault(metric, Counter())[text] += 1
             if error:
                 self._fail(row, error)
             elif answer is None:

@@ -7,7 +7,7 @@ import shutil
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.secrets import beginning
 from harness.imports.content import Evidence, Known
 from harness.imports.pairing import NamedLog, Namers, by_repeat
 from harness.imports.sample import Columns, ForeignLog, Metric
@@ -23,6 +24,8 @@ from harness.results.answer_columns import AnswerColumns
 from harness.results.imported_rows import RowWriter
 from harness.results.imported_tally import Tally, unusable
 
+FEW, SHOWN = 3, 40
+"""How many texts a note shows, and how much of each."""
 EVERY = 10_000
 """Samples between two reports of progress."""
 ABANDONED = 24 * 60 * 60
@@ -43,6 +46,7 @@ class LogDraft:
 
     def __post_init__(self) -> None:
         self.notes += fewer(self.log, len(self.names.names))
+        self.notes += without_scores(self.log, self.writers.values())
 
     @cached_property
     def usable(self) -> list[Metric]:
@@ -64,6 +68,19 @@ def fewer(log: ForeignLog, count: int) -> Iterator[str]:
     """A note if a log holds fewer examples than the tool says that it asked."""
     if log.asked is not None and count < log.asked:
         yield f"holds {count:,} of the {log.asked:,} examples that {log.origin.tool} says it asked"
+
+
+def without_scores(log: ForeignLog, writers: Collection[RowWriter]) -> Iterator[str]:
+    """A note on each metric that has texts in place of scores."""
+    answers = sum(writer.count for writer in writers)
+    for metric in log.metrics:
+        texts = sum((writer.worded.get(metric.field, Counter()) for writer in writers), Counter[str]())
+        if texts:
+            shown = ", ".join(repr(beginning(text, SHOWN)) for text, _ in texts.most_common(FEW))
+            yield (
+                f"{metric.name}: {texts.total():,} of {answers:,} values are texts that name no score ({shown}); they count as "
+                f"0, as in {log.origin.tool}"
+            )
 
 
 def folder_of(results: Path, log: ForeignLog, pair_by: str) -> Path:

@@ -76,9 +76,11 @@ def _texts(sample: ForeignSample) -> Iterator[str]:
 
 
 def _targets(sample: ForeignSample) -> Iterator[str]:
-    """What a sample's target may be: the target itself, and the choice that it numbers."""
+    """What a sample's target may be: the target itself, each that a list accepts, and the choice that it numbers."""
     target = as_text(sample.target)
     yield normalized(target)
+    for accepted in sample.target if isinstance(sample.target, list) else ():
+        yield normalized(as_text(accepted))
     choices = sample.conditions.split("\x1e")
     if target.isdigit() and int(target) < len(choices):
         yield normalized(choices[int(target)])
