@@ -108,8 +108,10 @@ def test_a_store_without_a_look_at_the_lines_is_that_of_the_lines(monkeypatch: p
     assert sorted(filter(None, loaded)) == [3, 4]
     assert not list(Path("results", "runs").glob(".*"))
     before = tables(Path("results"))
-    rebuild(Path("results"))
-    assert tables(Path("results")) == before
+    for smallest in (1, 1 << 30):  # read by DuckDB, and row by row
+        monkeypatch.setattr("harness.results.database.bulk.SMALLEST", smallest)
+        rebuild(Path("results"))
+        assert tables(Path("results")) == before
 
 
 def test_a_line_that_another_process_cannot_read_is_named_and_no_draft_is_left(
