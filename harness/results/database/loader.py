@@ -84,7 +84,7 @@ def _quoted(name: str) -> str:
 
 def _written(kind: str, value: str) -> str:
     """What is inserted of a value: JSON as DuckDB itself writes it, as in `bulk`."""
-    return f"json({value})" if kind == "JSON" else value
+    return f"json({value}::VARCHAR)" if kind == "JSON" else value
 
 
 def _value(kind: str, value: object) -> object:
