@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -154,7 +154,7 @@ def lines_of(block: Sequence[bytes], first: int) -> Iterator[tuple[int, bytes]]:
     return enumerate(io.BytesIO(b"\n".join(block)), start=first)
 
 
-def _opened(file: Path) -> BinaryIO:
+def _opened(file: Path) -> io.BufferedReader:
     try:
         stream = file.open("rb", buffering=BUFFER)
     except OSError as error:
