@@ -156,7 +156,7 @@ def lines_of(block: Sequence[bytes], first: int) -> Iterator[tuple[int, bytes]]:
 
 def _opened(file: Path) -> io.BufferedReader:
     try:
-        stream = file.open("rb", buffering=BUFFER)
+        stream = io.BufferedReader(io.FileIO(file), BUFFER)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     refusal = packed.refusal(file, stream.peek(packed.LONGEST))
