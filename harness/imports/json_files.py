@@ -154,7 +154,7 @@ def lines_of(block: Sequence[bytes], first: int) -> Iterator[tuple[int, bytes]]:
     return enumerate(io.BytesIO(b"\n".join(block)), start=first)
 
 
-def _opened(file: Path) -> io.BufferedReader:
+def _opened(file: Path) -> io.BufferedReader[io.FileIO]:
     try:
         stream = io.BufferedReader(io.FileIO(file), BUFFER)
     except OSError as error:
