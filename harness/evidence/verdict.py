@@ -82,7 +82,7 @@ def decide(
         ValueError: a score that is not a number within [0, 1].
     """
     verdict = _judged(task, model, primary, margin, runs, triage, constant, invocation, noise)
-    notes = (*early.sentences(verdict.summaries), *lost_lessons(verdict.summaries))
+    notes = (*early.sentences(verdict), *lost_lessons(verdict.summaries))
     return replace(verdict, notes=(*verdict.notes, *notes))
 
 

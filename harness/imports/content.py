@@ -1,7 +1,7 @@
 """What an example is known by: its contents, else the tool's hash of it, else its id.
 
 Equal contents are equal prompts and targets after Unicode composition, with any run of white space as one space. Case
-and punctuation are kept: they may be what the question is about.
+and punctuation are kept: they may be what the question is about. A list of one accepted answer is that answer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.core.keys import canonical_json
+from harness.imports.chat import last_message
 from harness.imports.sample import Columns, ForeignSample
 
 Evidence = Literal["content", "hash", "id"]
@@ -44,10 +45,19 @@ def prompt_key(sample: ForeignSample) -> str:
 def content_key(sample: ForeignSample) -> str:
     """A hash of the prompt and the target."""
     asked = sample.prompt or "" if sample.input is None else as_text(sample.input)
-    target = sample.target if type(sample.target) is str else canonical_json(sample.target)
+    target = sample.target
+    if type(target) is list and len(target) == 1:
+        [target] = target  # the only accepted answer
+    target = target if type(target) is str else canonical_json(target)
     if sample.conditions:
         return _hashed(f"{normalized(asked)}\x1f{normalized(sample.conditions)}\x1f{normalized(target)}")
     return plain_key(asked, target)
+
+
+def last_message_key(sample: ForeignSample) -> str:
+    """A hash of the last message of what was asked, without what stands before it, the conditions and the target."""
+    asked = as_text(sample.input) if sample.prompt is None else last_message(sample.prompt)
+    return _hashed(normalized(asked))
 
 
 def plain_key(asked: str, target: str) -> str:

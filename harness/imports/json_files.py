@@ -8,10 +8,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 
+from harness.core import packed
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 
@@ -58,7 +59,7 @@ def whole(file: Path) -> JsonObject:
     """The object that a file holds.
 
     Raises:
-        ConfigError: missing, too large, not JSON, or not an object.
+        ConfigError: missing, too large, packed, not JSON, or not an object.
     """
     try:
         size = file.stat().st_size
@@ -67,6 +68,9 @@ def whole(file: Path) -> JsonObject:
         raw = file.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
+    refusal = packed.refusal(file, raw)
+    if refusal is not None:
+        raise refusal
     value = parsed(raw, file)
     if not isinstance(value, dict):
         raise ConfigError("not a JSON object", file=file, remedy=AGAIN)
@@ -150,11 +154,16 @@ def lines_of(block: Sequence[bytes], first: int) -> Iterator[tuple[int, bytes]]:
     return enumerate(io.BytesIO(b"\n".join(block)), start=first)
 
 
-def _opened(file: Path) -> BinaryIO:
+def _opened(file: Path) -> io.BufferedReader[io.FileIO]:
     try:
-        return file.open("rb", buffering=BUFFER)
+        stream = io.BufferedReader(io.FileIO(file), BUFFER)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
+    refusal = packed.refusal(file, stream.peek(packed.LONGEST))
+    if refusal is not None:
+        stream.close()
+        raise refusal
+    return stream
 
 
 def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+from harness.core import packed
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.secrets import beginning, hidden
@@ -53,6 +54,20 @@ def stamp(file: Path) -> str:
 def samples_file(results: Path, task: str) -> Path:
     """The path of a task's samples beside a results file."""
     return results.with_name(f"samples_{task.replace('/', '__')}{stamp(results) or _rest(results)}.jsonl")
+
+
+def refuse_packed(results: Path, output: Output) -> None:
+    """Name the first samples file of a results file that somebody packed.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for task in output["results"]:
+        samples = samples_file(results, task)
+        for file in (samples.with_name(f"{samples.name}{ending}") for ending in packed.ENDINGS):
+            refusal = packed.refusal(file, packed.beginning(file)) if file.is_file() else None
+            if refusal is not None:
+                raise refusal
 
 
 def results_beside(samples: Path) -> Path | None:

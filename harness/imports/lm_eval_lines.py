@@ -12,7 +12,7 @@ import msgspec
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
-from harness.imports import json_files
+from harness.imports import chat, json_files
 from harness.imports.json_files import list_of
 from harness.imports.sample import ForeignSample
 from harness.imports.scores import number
@@ -151,6 +151,7 @@ def _asked(arguments: object) -> tuple[str | None, str, Sequence[str]]:
         first, second = (request.arg_0, request.arg_1) if type(request) is Request else _parts(request)
         if isinstance(first, list) and first:  # a chat, which lm-eval writes as a list with one text
             first = first[0] if len(first) == 1 else canonical_json(first)
+            first = chat.written_as_json(first) if isinstance(first, str) else first
         if isinstance(first, str):
             if prompt is None:
                 prompt = first

@@ -45,19 +45,18 @@ class PlainLines:
         filter_: object = Literal[kept]
         own = [("filter", filter_, "none") if kept == "none" else ("filter", filter_), *scores]
         line = msgspec.defstruct("PlainLine", own, bases=(_Line,), gc=False, kw_only=True)
-        self._decode = msgspec.json.Decoder(list[line]).decode  # type: ignore[valid-type]
+        assert issubclass(line, _Line)
+        self._decode = msgspec.json.Decoder(line).decode
         self._scores = [(name, attrgetter(f"score_{index}")) for index, (_, _, name) in enumerate(scored)]
 
     def columns(self, block: Sequence[bytes]) -> Columns | None:
         """The answers of a block of `json_files.raw_blocks`; None if any line is of another kind."""
         given = block if block[-1] else block[:-1]
         try:
-            # As items of one list: two objects in one line are an error, and one in two lines makes them too few.
-            lines: list[_Line] = self._decode(b"[%b]" % b",".join(given))
+            # Line by line: together, two objects in one line would make up for one in two lines.
+            lines = list(map(self._decode, given))
             answers = [line.resps[0][0] for line in lines]
         except (ValueError, RecursionError, IndexError):
-            return None
-        if len(lines) != len(given):
             return None
         return Columns(
             ids=[str(line.doc_id) for line in lines],

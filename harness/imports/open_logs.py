@@ -8,17 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core import kinds
+from harness.core import kinds, packed
 from harness.core.errors import ConfigError
 from harness.imports import lm_eval_files
 from harness.imports.names import safe_name
 from harness.imports.protocol import HEAD, LogFormat, suffix_of
 from harness.imports.sample import ForeignLog
 
-_PACKED = {b"\x1f\x8b": "gzip", b"(\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz"}
-"""The first bytes of a packed file, and the program that packed it."""
-_UNPACKED_BY_NAME = (".gz", ".zst", ".bz2", ".xz")
-"""Endings that these programs want, and remove."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """The first bytes of a text in UTF-16, as spreadsheet programs and PowerShell write it."""
 MOST = 1 << 26
@@ -58,7 +54,9 @@ def open_logs(paths: Sequence[Path]) -> list[ForeignLog]:
     Raises:
         ConfigError: missing, not a tool's log, or damaged.
     """
-    return each_once(_read(file) for file in dict.fromkeys(file for path in paths for file in _files(path)))
+    logs = each_once(_read(file) for file in dict.fromkeys(file for path in paths for file in _files(path)))
+    left_out = tuple(note for path in paths for note in _packed_logs(path))
+    return [replace(log, notes=(*log.notes, *left_out)) for log in logs[:1]] + logs[1:]
 
 
 def each_once(groups: Iterable[Iterable[ForeignLog]]) -> list[ForeignLog]:
@@ -87,16 +85,12 @@ def _read(file: Path) -> Sequence[ForeignLog]:
 
 def unrecognized(file: Path) -> ConfigError:
     """Why a file is not read."""
-    head = _beginning(file)
+    head = packed.beginning(file)
     name = shlex.quote(f"./{file}" if str(file).startswith("-") else str(file))
-    packed = _PACKED.get(head)
-    if packed and suffix_of(file) != ".eval":
-        named = file.suffix in _UNPACKED_BY_NAME
-        how = (
-            f"{packed} -d {name}" if named else f"{packed} -dc < {name} > unpacked{shlex.quote(file.suffix)}"
-        )
-        return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {how}")
-    if head in _UTF_16:
+    refusal = packed.refusal(file, head)
+    if refusal is not None:
+        return refusal
+    if head.startswith(_UTF_16):
         how = f"iconv -f UTF-16 -t UTF-8 < {name} > utf-8{shlex.quote(file.suffix)}"
         return ConfigError("is written in UTF-16", file=file, remedy=f"save it as UTF-8: {how}")
     known = ", ".join(log_format.name() for log_format in formats())
@@ -114,25 +108,39 @@ def unrecognized(file: Path) -> ConfigError:
     return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}{rows}")
 
 
-def _beginning(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(2)
-
-
 def _files(path: Path) -> Iterator[Path]:
     if not path.exists():
         raise ConfigError("no such file", file=path)
     if not path.is_dir():
         yield path
         return
-    every = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    every = _regular(path)
     logs = [file for file in every if suffix_of(file) in SUFFIXES and format_of(file) is not None]
     if not logs:
-        packed = next((file for file in every if _beginning(file) in (*_PACKED, *_UTF_16)), None)
-        raise (
-            ConfigError("holds no log of a known tool", file=path) if packed is None else unrecognized(packed)
-        )
+        odd = next((file for file in every if _is_odd(file)), None)
+        raise ConfigError("holds no log of a known tool", file=path) if odd is None else unrecognized(odd)
     yield from (file for file in logs if not _beside_its_results(file, logs))
+
+
+def _regular(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.rglob("*")) if file.is_file()]
+
+
+def _is_odd(file: Path) -> bool:
+    """Whether a file may be a log once it is unpacked or rewritten."""
+    head = packed.beginning(file)
+    return packed.refusal(file, head) is not None or head.startswith(_UTF_16)
+
+
+def _packed_logs(path: Path) -> Iterator[str]:
+    """A note on each file in a folder that looks like a packed log: it is left out."""
+    for file in _regular(path) if path.is_dir() else ():
+        named = {suffix.lower() for suffix in file.suffixes} & {*SUFFIXES}
+        refusal = (
+            packed.refusal(file, packed.beginning(file)) if named and suffix_of(file) != ".eval" else None
+        )
+        if refusal is not None:
+            yield f"{_placed(file)} {refusal.message}: left out; {refusal.remedy}"
 
 
 def _beside_its_results(file: Path, logs: Sequence[Path]) -> bool:

@@ -12,13 +12,14 @@ from operator import attrgetter
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
 from harness.core.secrets import beginning, hidden
-from harness.imports.content import NAMELESS, Evidence, Known, Namer, prompt_key
+from harness.imports.content import NAMELESS, Evidence, Known, Namer, last_message_key, prompt_key
 from harness.imports.sample import ForeignLog, ForeignSample
 
 SHOWN = 60
 """How many characters of a setting are shown."""
 OTHER_PROMPT = "the same document, but the prompt differs"
 OTHER_TARGET = "the same prompt, but the target differs"
+OTHER_MESSAGES = "the same question, but with other messages before it, or other choices or assertions"
 SAME_ID = "the same id, but the prompt differs"
 SHARED_ID = "an id that stands for several examples"
 UNSEEN = "the same id, but only one log shows what it asks"
@@ -173,6 +174,7 @@ class _Traces:
 
     hashes: Collection[str]
     prompts: Collection[str]
+    last_messages: Collection[str]
     ids: Mapping[str, int]
     shown_ids: Collection[str]
     """The ids of examples that are shown."""
@@ -204,6 +206,7 @@ def _traces(samples: Sequence[ForeignSample]) -> _Traces:
     return _Traces(
         hashes={sample.hash for sample in samples if sample.hash},
         prompts={prompt_key(sample) for sample in samples if sample.shows_content},
+        last_messages={last_message_key(sample) for sample in samples if sample.shows_content},
         ids=Counter(sample.id for sample in samples if sample.has_id),
         shown_ids={sample.id for sample in samples if sample.has_id and sample.shows_content},
         plain_ids={_plain(sample.id) for sample in samples if sample.has_id},
@@ -215,6 +218,8 @@ def _why(sample: ForeignSample, own: _Traces, other: _Traces) -> str:
         return OTHER_TARGET
     if sample.hash and sample.hash in other.hashes:
         return OTHER_PROMPT
+    if sample.shows_content and last_message_key(sample) in other.last_messages:
+        return OTHER_MESSAGES
     if sample.has_id and sample.id in other.ids:
         if sample.shows_content and sample.id in other.shown_ids:
             return SAME_ID

@@ -44,6 +44,8 @@ class ForeignSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The tool's own hash of the example."""
     answer: str | None = None
     scores: Mapping[str, float | None] = msgspec.field(default_factory=dict)
+    worded: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Those of the scores that count as 0 because the tool wrote a text in their place that is no score, with the text."""
     error: str = ""
     repeat: int = 0
     """Which of several answers to the same example this is, from 0."""

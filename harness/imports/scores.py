@@ -41,17 +41,26 @@ def graded(value: object) -> float | None:
     """
     if not isinstance(value, str):
         return number(value)
-    if value in LETTERS:
-        return LETTERS[value]
     word = value.strip().lower()
-    if word in _WORDS:
-        return _WORDS[word]
     if word in _NOTHING:
         return None
+    if value in LETTERS or word in _WORDS:
+        return LETTERS.get(value, _WORDS.get(word))
+    return 0.0 if names_no_score(value) else number(float(word))
+
+
+def names_no_score(value: object) -> bool:
+    """Whether it is a text that `graded` takes for 0 because it cannot read it: "good", "c"."""
+    if not isinstance(value, str) or value in LETTERS:
+        return False
+    word = value.strip().lower()
+    if word in _WORDS or word in _NOTHING:
+        return False
     try:
-        return number(float(word))
+        float(word)
     except ValueError:
-        return 0.0
+        return True
+    return False
 
 
 def cell(text: str) -> float | None:

@@ -14,12 +14,10 @@ import numpy as np
 
 from harness.core import recipes
 from harness.core.errors import ConfigError, RunError
-from harness.core.files import write_json
 from harness.core.json_types import JsonObject
 from harness.evidence.stats import clusters, seeds
 from harness.evidence.stats.resampling import Floats
 from harness.results import likeness, pins
-from harness.results.folder import ResultsFolder
 from harness.results.noise import write_noise
 from harness.results.pins import Snapshot
 from harness.results.records.noise import NoiseFloor
@@ -45,25 +43,15 @@ def measure(results: Path, run: str, reruns: int, progress: Progress, task: str 
     others: list[Snapshot] = []
     if cell.recipe.seeded:
         cells = [dataclasses.replace(cell, seed=cell.seed + rerun) for rerun in range(1, reruns + 1)]
-        others = _run(_marked(cells, results, first.name), results, progress, cache=True)
+        others = _run(cells, results, progress, cache=True, of=first.name)
     again = [
         snapshot
         for rerun in range(1, reruns + 1)
-        for snapshot in _run([cell], results / "aa" / str(rerun), progress, cache=False)
+        for snapshot in _run([cell], results / "aa" / str(rerun), progress, cache=False, of=first.name)
     ]
     measured = summarise(first, others, again)
     write_noise(results, first.head, measured)
     return measured
-
-
-def _marked(cells: Sequence[Cell], results: Path, run: str) -> Sequence[Cell]:
-    """The cells, with a mark beside each whose run is not there yet: the user's short names do not mean it."""
-    for cell in cells:
-        folder = ResultsFolder(results).run(cell.id)
-        if not folder.path.exists():
-            folder.path.mkdir(parents=True)
-            write_json(folder.rerun, {"run": run})
-    return cells
 
 
 def _require_alike(first: Snapshot, cell: Cell) -> None:
@@ -132,10 +120,10 @@ def _flaky(first: Snapshot, runs: Sequence[Snapshot], where: str) -> list[JsonOb
     return flaky
 
 
-def _run(cells: Sequence[Cell], results: Path, progress: Progress, *, cache: bool) -> list[Snapshot]:
+def _run(cells: Sequence[Cell], results: Path, progress: Progress, *, cache: bool, of: str) -> list[Snapshot]:
     from harness.runner.runner import run
 
-    outcome = run(cells, results, progress=progress, cache=cache)
+    outcome = run(cells, results, progress=progress, cache=cache, rerun_of=of)
     if outcome.unfinished:
         rerun = outcome.unfinished[0]
         raise RunError(f"a rerun {rerun.status}: {rerun.id}: {rerun.error}")

@@ -56,6 +56,15 @@ class RunFolder:
         """Names the run that this one repeats for a noise floor; there is no such file beside other runs."""
         return self.path / "rerun_of.json"
 
+    def mark_rerun(self, of: str | None) -> None:
+        """Note that a run which is not there yet repeats another one. None: it is asked for itself, so that short names mean
+        it as well."""
+        if of is None:
+            self.rerun.unlink(missing_ok=True)
+        elif not self.path.exists():
+            self.path.mkdir(parents=True)
+            write_json(self.rerun, {"run": of})
+
     def stage(self, index: int) -> Path:
         return self.path / "weights" / str(index)
 

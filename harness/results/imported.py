@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
@@ -25,6 +26,7 @@ from harness.results.imported_record import Choice, record_of
 from harness.results.imported_rows import RowWriter
 from harness.results.imported_tally import BEYOND
 from harness.results.log_draft import LogDraft, Progress
+from harness.results.put_in_place import put_in_place
 from harness.results.records.run import RunRecord
 from harness.results.stored_logs import StoredLog
 
@@ -148,11 +150,11 @@ def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
         if dropped:
             writer.drop(dropped)
         record = record_of(draft, writer, repeat, kept, choice)
-        folder = runs.run(record.id)
-        if not _is_there(folder, record, writer):
-            shutil.rmtree(folder.path, ignore_errors=True)
-            writer.path.parent.rename(folder.path)
-            write_json(folder.path / "run.json", record.to_json())
+        made = writer.path.parent
+        write_json(made / "run.json", record.to_json())
+        put_in_place(
+            made, runs.run(record.id).path, is_there=partial(_is_there, runs.run(record.id), record, writer)
+        )
         records.append(record)
     return records
 
@@ -177,12 +179,12 @@ def _is_there(folder: RunFolder, record: RunRecord, writer: RowWriter) -> bool:
     """Whether a run is already stored in its current form. A log without prompts is not, once another log
     tells what its ids ask."""
     stored = folder.record()
-    return (
-        stored is not None
-        and stored.task == record.task
-        and folder.samples.is_file()
-        and filecmp.cmp(writer.path, folder.samples, shallow=False)
-    )
+    if stored is None or stored.task != record.task:
+        return False
+    try:
+        return filecmp.cmp(writer.path, folder.samples, shallow=False)
+    except OSError:  # it has no answers, or another command is replacing it
+        return False
 
 
 def renamed(log: ForeignLog, *, task: str | None = None, system: str | None = None) -> ForeignLog:

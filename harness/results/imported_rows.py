@@ -1,4 +1,7 @@
-"""Samples of another tool's log → lines of `samples.jsonl`, and their totals."""
+"""Samples of another tool's log → lines of `samples.jsonl`, and their totals.
+
+A score of -0.0 becomes 0.0, by adding 0.0: the two are equal, and one would be written as whichever of them came first.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,8 @@ class RowWriter:
     tallies: dict[str, Tally] = field(default_factory=dict)
     count: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    worded: dict[str, Counter[str]] = field(default_factory=dict)
+    """By metric, as in `ForeignSample.worded`, how often each text stands in place of a score."""
     tokens_in: int = 0
     tokens_out: int = 0
     checked: bool = True
@@ -82,6 +87,8 @@ class RowWriter:
             )
             if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
                 self._count_cost(row, sample)
+            for metric, text in sample.worded.items():
+                self.worded.setdefault(metric, Counter())[text] += 1
             if error:
                 self._fail(row, error)
             elif answer is None:
@@ -93,7 +100,7 @@ class RowWriter:
     def add_columns(self, names: Sequence[str], columns: Columns) -> None:
         """Append answers, each under the name of its example, as `add` does."""
         self._write()
-        given = [columns.scores[metric.field] for metric in self.metrics]
+        given = [[value + 0.0 for value in columns.scores[metric.field]] for metric in self.metrics]
         values: Sequence[float | tuple[float, ...]]
         values = given[0] if len(given) == 1 else list(zip(*given, strict=True)) or [()] * len(columns)
         scores = {value: bytes(self._encoded_scores(value)) for value in dict.fromkeys(values)}
@@ -192,10 +199,11 @@ class RowWriter:
             value = given.get(name)
             if value is None:
                 return self._list(given)
-            tally(value)
-            values = value
+            values = value + 0.0
+            tally(values)
         else:
-            values = tuple([given.get(name) for name, _, _, _ in self._stored])
+            each = [given.get(name) for name, _, _, _ in self._stored]
+            values = tuple([None if value is None else value + 0.0 for value in each])
             for value, (_, _, _, tally) in zip(values, self._stored, strict=True):
                 if value is not None:
                     tally(value)
@@ -219,7 +227,7 @@ class RowWriter:
         for name, stored, higher, _ in self._stored:
             value = given.get(name)
             if value is not None:
-                scores.append(Score(stored, "scored", value if higher else 1.0 - value))
+                scores.append(Score(stored, "scored", value + 0.0 if higher else 1.0 - value))
             elif name in given:
                 scores.append(Score(stored, "skipped", None, SKIPPED))
         return scores

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.secrets import beginning
 from harness.imports.content import Evidence, Known
 from harness.imports.pairing import NamedLog, Namers, by_repeat
 from harness.imports.sample import Columns, ForeignLog, Metric
@@ -21,8 +24,12 @@ from harness.results.answer_columns import AnswerColumns
 from harness.results.imported_rows import RowWriter
 from harness.results.imported_tally import Tally, unusable
 
+FEW, SHOWN = 3, 40
+"""How many texts a note shows, and how much of each."""
 EVERY = 10_000
 """Samples between two reports of progress."""
+ABANDONED = 24 * 60 * 60
+"""Seconds; an import writes every few of them, and the clocks of two machines may differ."""
 ROOM = "make room there, or choose another folder with --results"
 Progress = Callable[[int], None]
 
@@ -39,6 +46,7 @@ class LogDraft:
 
     def __post_init__(self) -> None:
         self.notes += fewer(self.log, len(self.names.names))
+        self.notes += without_scores(self.log, self.writers.values())
 
     @cached_property
     def usable(self) -> list[Metric]:
@@ -62,28 +70,59 @@ def fewer(log: ForeignLog, count: int) -> Iterator[str]:
         yield f"holds {count:,} of the {log.asked:,} examples that {log.origin.tool} says it asked"
 
 
-def folder_of(results: Path, log: ForeignLog, pair_by: Evidence) -> Path:
-    """Where this process drafts a log: another may be importing the same one."""
+def without_scores(log: ForeignLog, writers: Collection[RowWriter]) -> Iterator[str]:
+    """A note on each metric that has texts in place of scores."""
+    answers = sum(writer.count for writer in writers)
+    for metric in log.metrics:
+        texts = sum((writer.worded.get(metric.field, Counter()) for writer in writers), Counter[str]())
+        if texts:
+            shown = ", ".join(repr(beginning(text, SHOWN)) for text, _ in texts.most_common(FEW))
+            yield (
+                f"{metric.name}: {texts.total():,} of {answers:,} values are texts that name no score ({shown}); they count as "
+                f"0, as in {log.origin.tool}"
+            )
+
+
+def folder_of(results: Path, log: ForeignLog, pair_by: str) -> Path:
+    """Where this process drafts a log: another one, or one of another machine, may be importing the same."""
     # Not imported with this file: a process that only writes a draft starts faster without it.
     from harness.results.folder import ResultsFolder
 
     mark = digest([log.origin.sha256, log.task, log.system, pair_by])[:12]
-    return ResultsFolder(results).runs / f".import-{mark}-{os.getpid()}"
+    return ResultsFolder(results).runs / f".import-{mark}-{_machine()}-{os.getpid()}"
+
+
+def _machine() -> str:
+    """This machine, as the machines that share a results folder tell each other apart."""
+    return digest(socket.gethostname())[:8]
 
 
 def remove_left_behind(folder: Path) -> None:
-    """Remove drafts of the same log whose process was killed.
+    """Remove drafts of the same log whose process was killed. Whether a process of another machine is alive is not known
+    here: its draft is removed once nothing was written to it for `ABANDONED` seconds.
 
     Args:
         folder: what `folder_of` gives.
     """
     from harness.results.live import is_alive
 
-    name = folder.name.rpartition("-")[0]
-    for other in [folder.with_name(name), *folder.parent.glob(f"{name}-*")]:
-        process = other.name.removeprefix(name)[1:]
-        if other != folder and other.is_dir() and not (process.isdigit() and is_alive(int(process))):
+    machine = folder.name.rpartition("-")[0]
+    log = machine.rpartition("-")[0]
+    for other in [folder.with_name(log), *folder.parent.glob(f"{log}-*")]:
+        if other == folder or not other.is_dir():
+            continue
+        made_by, _, process = other.name.rpartition("-")
+        here = made_by == machine and process.isdigit()
+        if not is_alive(int(process)) if here else _is_abandoned(other):
             shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    written = 0.0
+    for path in (folder, *folder.rglob("*")):
+        with suppress(OSError):  # such as one that is just being put in place
+            written = max(written, path.stat().st_mtime)
+    return time.time() - written > ABANDONED
 
 
 def draft(

@@ -58,6 +58,7 @@ def run(
     on_finished: Callable[[Path], None] = lambda _: None,
     executor: Executor | None = None,
     fresh: bool = False,
+    rerun_of: str | None = None,
 ) -> Outcome:
     """Bring every cell to completion; a failing one is recorded and the others continue.
 
@@ -69,6 +70,7 @@ def run(
         results: the results folder; runs are below `runs/`.
         on_finished: called in this process with each run's folder once it is complete (to ingest it).
         executor: where cells run; None is this process.
+        rerun_of: the run that the cells repeat for its noise floor; None if they are asked for themselves.
     """
     check_writable(results)
     folders = [ResultsFolder(results).run(cell.id) for cell in cells]
@@ -77,6 +79,8 @@ def run(
         for cell, folder in zip(cells, folders, strict=True):
             again.put_aside(folder, results)
             trained.forget(cell, folder)
+    for folder in folders:
+        folder.mark_rerun(rerun_of)
     records: dict[int, RunRecord] = {}
     notes: list[str] = []
     done_now = 0

@@ -19,6 +19,7 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.core.execution import Executor
+from harness.evidence import early
 from harness.evidence.verdict_types import Verdict
 from harness.results import run_labels, run_scores
 from harness.results.folder import ResultsFolder, RunFolder
@@ -260,24 +261,14 @@ def _verdict(entrants: Sequence[_Entrant], rounds: _Rounds) -> Verdict | None:
 
 def _worse_out(entrants: Sequence[_Entrant], verdict: Verdict, rounds: _Rounds) -> None:
     names = run_labels.labels(list(rounds.records.values()))
-    worse = {
-        pair.recipe if pair.outcome == "worse" else pair.reference
-        for pair in verdict.comparisons
-        if pair.outcome in ("better", "worse") and pair.anytime and not pair.provisional
-    }
+    worse = early.worse(verdict)
     for entrant in entrants:
         entrant.out |= any(names.get(cell.id) in worse for cell in entrant.cells)
 
 
 def _is_settled(verdict: Verdict, entrants: Sequence[_Entrant]) -> bool:
     """Whether more answers from these recipes would not change the family to use."""
-    state = verdict.families.state
-    if verdict.kind == "nothing_works":
-        return False
-    if state == "only":
-        alone = len({entrant.recipe for entrant in entrants if entrant.active}) < 2
-        return alone or (verdict.kind in ("winner", "tie") and not verdict.provisional)
-    return state in ("ahead", "level") and not verdict.families.provisional
+    return early.is_settled(verdict, alone=len({one.recipe for one in entrants if one.active}) < 2)
 
 
 def _cannot_change(verdict: Verdict, waiting: Sequence[_Entrant]) -> bool:

@@ -9,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from harness.core import packed
 from harness.core.errors import ConfigError
 from harness.core.formatting import counted
 
@@ -114,10 +115,13 @@ def actual(path: Path, encoding: str) -> str:
     """The codec to read a file with: its byte order mark takes precedence over the default.
 
     Raises:
-        ConfigError: UTF-16 without a byte order mark, read as UTF-8.
+        ConfigError: a packed file, or UTF-16 without a byte order mark, read as UTF-8.
     """
     with path.open("rb") as stream:
         head = stream.read(SAMPLE)
+    refusal = packed.refusal(path, head)
+    if refusal is not None:
+        raise refusal
     if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
         return _with_byte_order(encoding, head)
     for mark, codec in MARKS.items():

@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.values import Example
 from harness.imports.content import as_text, normalized
 from harness.imports.pairing import Pairing
 from harness.imports.sample import ForeignLog, ForeignSample
-from harness.results import imported_record, sample_metrics
-from harness.results.folder import ResultsFolder
+from harness.results import imported, imported_record, log_draft, sample_metrics
+from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_rows import missing_for_good
-from harness.results.lines import append_sample
+from harness.results.put_in_place import put_in_place
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
@@ -77,9 +76,11 @@ def _texts(sample: ForeignSample) -> Iterator[str]:
 
 
 def _targets(sample: ForeignSample) -> Iterator[str]:
-    """What a sample's target may be: the target itself, and the choice that it numbers."""
+    """What a sample's target may be: the target itself, each that a list accepts, and the choice that it numbers."""
     target = as_text(sample.target)
     yield normalized(target)
+    for accepted in sample.target if isinstance(sample.target, list) else ():
+        yield normalized(as_text(accepted))
     choices = sample.conditions.split("\x1e")
     if target.isdigit() and int(target) < len(choices):
         yield normalized(choices[int(target)])
@@ -184,9 +185,18 @@ def _finish(results: Path, task: Task, log: ForeignLog, repeat: int, rows: list[
     )
     folder = ResultsFolder(results).run(record.id)
     if folder.record() is None:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.samples.unlink(missing_ok=True)
-        for row in rows:
-            append_sample(folder.samples, row)
-        write_json(folder.path / "run.json", record.to_json())
+        _write(folder, record, rows, log_draft.folder_of(results, log, key))
     return record
+
+
+def _write(folder: RunFolder, record: RunRecord, rows: Sequence[SampleRecord], apart: Path) -> None:
+    """Write the run in a folder apart, and put it in place."""
+    log_draft.remove_left_behind(apart)
+    with imported.removed_at_the_end() as folders:
+        folders.append(apart)
+        made = RunFolder(apart / "run")
+        made.path.mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            made.add(row)
+        made.finish(record)
+        put_in_place(made.path, folder.path, is_there=lambda: folder.record() is not None)

@@ -94,6 +94,10 @@ def test_other_seeds_are_trained_for_the_floor(harness: Harness, tiny_task: Path
         code, _, err = harness(*words)
         assert code in (0, 4), "the reruns of our own command make no name ambiguous"
         assert f"using {run}" in err
+    _run(harness, tiny_task, "--model", "tiny", "--recipes", "lora", "--seeds", "2", *TRAIN[:-1])
+    code, _, err = harness("show", short)
+    assert code == 2, "the user has asked for the other seed since"
+    assert "matches 2 runs" in err
 
 
 @pytest.mark.parametrize("how", ["failed", "unfinished"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from harness.results.database import known_answers
 from harness.results.database.ingest import rebuild
 from harness.results.database.store import Store
 from harness.results.log_draft import LogDraft
+from harness.results.put_in_place import put_in_place
 from harness.workflows.import_logs import ImportResult, from_options
 from harness.workflows.options.import_logs import ImportOptions
 from tests.e2e import import_kit as kit
@@ -105,8 +108,10 @@ def test_a_store_without_a_look_at_the_lines_is_that_of_the_lines(monkeypatch: p
     assert sorted(filter(None, loaded)) == [3, 4]
     assert not list(Path("results", "runs").glob(".*"))
     before = tables(Path("results"))
-    rebuild(Path("results"))
-    assert tables(Path("results")) == before
+    for smallest in (1, 1 << 30):  # read by DuckDB, and row by row
+        monkeypatch.setattr("harness.results.database.bulk.SMALLEST", smallest)
+        rebuild(Path("results"))
+        assert tables(Path("results")) == before
 
 
 def test_a_line_that_another_process_cannot_read_is_named_and_no_draft_is_left(
@@ -158,8 +163,8 @@ def test_the_same_log_is_imported_twice_at_a_time_and_what_a_killed_import_left_
     (log,) = open_logs([file])
     mine = log_draft.folder_of(Path("results"), log, "content")
     name = mine.name.rpartition("-")[0]
-    dead, old, running = (mine.with_name(f"{name}{end}") for end in ("-4194305", "", f"-{os.getppid()}"))
-    for folder in (dead, old, running):
+    dead, running = (mine.with_name(f"{name}-{process}") for process in ("4194305", os.getppid()))
+    for folder in (dead, running):
         folder.mkdir(parents=True)
     drafts = log_drafts.drafts
 
@@ -174,3 +179,71 @@ def test_the_same_log_is_imported_twice_at_a_time_and_what_a_killed_import_left_
     monkeypatch.setattr(log_drafts, "drafts", meanwhile)
     assert len(imported("results", file).records) == 1
     assert [path.name[0] for path in Path("results", "runs").iterdir()] == ["s"]
+
+
+def test_a_draft_of_another_machine_is_left_until_it_is_old() -> None:
+    """Its process is none of this machine, whether or not one has its number."""
+    file = kit.lm_eval(Path("a"), "a", [1.0, 0.0])
+    (log,) = open_logs([file])
+    mine = log_draft.folder_of(Path("results"), log, "content")
+    log_name, _, process = mine.name.rsplit("-", 2)
+    at_work, idle, nameless = (
+        mine.with_name(f"{log_name}{end}") for end in ("-0123abcd-4194305", f"-4567cdef-{process}", "")
+    )
+    day = time.time() - log_draft.ABANDONED
+    for folder in (at_work, idle, nameless):
+        (folder / "0").mkdir(parents=True)
+        (folder / "0" / "samples.jsonl").touch()
+        for path in (folder, folder / "0", folder / "0" / "samples.jsonl"):
+            os.utime(path, (day - 60, day - 60))
+    os.utime(at_work / "0" / "samples.jsonl", (day + 600, day + 600))
+    assert len(imported("results", file).records) == 1
+    assert [path.name for path in Path("results", "runs").glob(".*")] == [at_work.name]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_two_imports_that_end_in_the_same_moment_leave_one_whole_run(
+    beside: bool, tiny_task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one puts its run in place after this one has seen that there is none."""
+    prompt = json.loads((tiny_task / "test.jsonl").read_text("utf-8").splitlines()[0])
+    file = kit.lm_eval(Path("a"), "a", [1.0, 0.0])
+    options = ImportOptions(files=[file], results="results", verdict=False)
+    if beside:
+        samples = next(Path("a").glob("samples_*"))
+        line = json.loads(samples.read_text("utf-8").splitlines()[0])
+        line["arguments"]["gen_args_0"]["arg_0"] = prompt["input"]
+        samples.write_text(json.dumps(line | {"target": prompt["target"]}) + "\n", "utf-8")
+        options = replace(options, beside=str(tiny_task))
+    rename, others = Path.rename, []
+
+    def meanwhile(path: Path, target: Path) -> Path:
+        if not others and path.parent.name.startswith(".import-"):
+            with monkeypatch.context() as other:
+                other.setattr("os.getpid", os.getppid)
+                others.append("at work")
+                others.append(from_options(options).records[0].id)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", meanwhile)
+    (record,) = from_options(options).records
+    assert others == ["at work", record.id]
+    (run,) = Path("results", "runs").iterdir()
+    assert run.name == record.id
+    assert sorted(path.name for path in run.iterdir()) == ["run.json", "samples.jsonl"]
+    assert len((run / "samples.jsonl").read_text("utf-8").splitlines()) == 2 - beside
+
+
+def test_a_run_that_is_replaced_is_never_half_there(tmp_path: Path) -> None:
+    """Many commands replace one folder; each of its states is one of theirs, whole."""
+    folder = tmp_path / "run"
+    drafts = [tmp_path / f".draft-{number}" / "0" for number in range(24)]
+    for number, draft in enumerate(drafts):
+        draft.mkdir(parents=True)
+        for name in "ab":
+            (draft / name).write_text(str(number), "utf-8")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda draft: put_in_place(draft, folder, is_there=lambda: False), drafts))
+    states = [folder, *(path for path in tmp_path.glob(".draft-*/*"))]
+    assert len(states) == len(drafts)
+    assert all((state / "a").read_text("utf-8") == (state / "b").read_text("utf-8") for state in states)

@@ -80,6 +80,11 @@ def test_the_number_that_a_text_concludes_with_is_found(text: str, value: float)
     [
         ("7 or 8", "ambiguous: 7 or 8"),
         ("[7, 8]", "ambiguous: 7 or 8"),
+        ("[7,8]", "ambiguous: 7 or 8"),
+        ("We get 5. The answer is (7,80).", "ambiguous: 7 or 80"),
+        ("x in [0,1)", "ambiguous: 0 or 1"),
+        ("[7,8] = x", "ambiguous: 7 or 8"),
+        ("{-7,8}", "ambiguous: -7 or 8"),
         ("x in [7; 8]", "ambiguous: 7 or 8"),
         ("The answer is 7 oder 8.", "ambiguous: 7 or 8"),
         ("7或8", "ambiguous: 7 or 8"),
@@ -104,6 +109,13 @@ def test_the_decimal_mark_decides_only_where_both_readings_are_possible() -> Non
     assert [form.parse("1.234") for form in (FORM, comma)] == [Parsed(1.234), Parsed(1234)]
     assert [form.parse("1.234,5") for form in (FORM, comma)] == [Parsed(1234.5), Parsed(1234.5)]
     assert comma.parse(comma.render(1.234)) == Parsed(1.234)
+
+
+def test_a_decimal_comma_within_brackets_is_read_where_the_task_or_the_text_says_so() -> None:
+    assert build("formats", {"kind": "number", "decimal": ","}).extract("[7,8]") == Parsed(7.8)
+    assert FORM.extract("It costs 5 units (7,80 €), so 7,80 €.") == Parsed(7.8)
+    assert FORM.extract("[1,234]") == Parsed(1234)
+    assert FORM.extract("It is 5 [7,8].") == Parsed(5)
 
 
 def test_of_several_accepted_numbers_the_first_is_written() -> None:

@@ -66,11 +66,16 @@ def contents(made: LogDraft) -> dict[str, object]:
                 writer.count,
                 writer.errors,
                 writer.checked,
-                writer.plain_scores,
+                repr(writer.plain_scores),
             )
             for repeat, writer in made.writers.items()
         ],
     }
+
+
+def halves(line: str) -> list[str]:
+    """An object over two lines, which a comma between them would make whole again."""
+    return line.replace(', "t', '\n"t', 1).splitlines(keepends=True)
 
 
 def changed(line: str, **fields: Any) -> str:
@@ -170,6 +175,9 @@ def test_a_score_may_have_the_name_of_another_field(metric: str, tmp_path: Path)
         (lambda lines: [lines[0], lines[1].rstrip("\n") + "," + lines[2], *lines[3:]], ":2: the line is not JSON"),
         (lambda lines: [lines[0], lines[1].replace(', "t', ',\n"t', 1), lines[2]], ":2: the line is not JSON"),
         (lambda lines: [lines[0], lines[1].replace(', "t', '\n"t', 1), lines[2]], ":2: the line is not JSON"),
+        (lambda lines: [lines[0], lines[1].rstrip("\n") + "," + lines[2], *halves(lines[3])], ":2: the line is not JSON"),
+        (lambda lines: [lines[0], lines[1].rstrip("\n") + lines[2], *halves(lines[3])], ":2: the line is not JSON"),
+        (lambda lines: [lines[0], *halves(lines[1]), lines[2].rstrip("\n") + "," + lines[3]], ":2: the line is not JSON"),
         (lambda lines: [*lines[:2], "[1]\n", lines[3]], ":3: not a JSON object"),
     ],
 )  # fmt: skip
@@ -190,6 +198,21 @@ def test_a_last_line_without_an_end_is_read(tmp_path: Path) -> None:
     fast, slow = drafts(log_of(tmp_path / "log", [*lines[:4], lines[4].rstrip("\n")]), tmp_path / "drafts")
     assert contents(fast) == contents(slow)
     assert fast.writers[0].count == 5
+
+
+@pytest.mark.parametrize("size", [2, 1 << 20])
+@pytest.mark.parametrize("values", [(0.0, -0.0, 1.0), (-0.0, 0.0, 1.0)])
+def test_a_score_of_minus_zero_is_written_and_kept_as_zero(
+    values: tuple[float, ...], size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal to 0.0, so that one of them was written as whichever came first; `size` decides whether they share a block."""
+    monkeypatch.setattr(json_files, "BUFFER", size)
+    kit.lm_eval(tmp_path / "log", "m", values)
+    (log,) = open_logs([next((tmp_path / "log").glob("results_*"))])
+    for made in drafts(log, tmp_path / "drafts"):
+        lines = made.writers[0].path.read_bytes()
+        assert (lines.count(b'"value":0.0'), lines.count(b"-0.0")) == (2, 0)
+        assert repr(made.writers[0].plain_scores) == "{'exact_match': array('d', [0.0, 0.0, 1.0])}"
 
 
 def test_lines_under_several_filters_are_no_columns() -> None:

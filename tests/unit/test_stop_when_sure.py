@@ -272,3 +272,29 @@ def test_a_later_report_holds_every_recipe_however_far_it_was_asked(
     (early,), (later,) = done.verdicts, again.verdicts
     assert later.comparisons == early.comparisons
     assert later.summaries == early.summaries
+
+
+def test_a_report_after_a_kill_does_not_say_that_it_was_sure(
+    task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.workflows import report
+    from harness.workflows.options.report import ReportOptions
+
+    engine.answer = knows(few=0.6, rag=0.6)
+    real, rounds = until_sure._Rounds.run, 0
+
+    def killed(self: until_sure._Rounds, cells: tuple[Cell, ...]) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds > 3:  # each of the three recipes was asked its first examples
+            raise KeyboardInterrupt
+        real(self, cells)
+
+    monkeypatch.setattr(until_sure._Rounds, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        session(task, tmp_path)
+    done = report.from_options(ReportOptions(results=tmp_path / "results", out=tmp_path / "killed.html"))
+    page = (tmp_path / "killed.html").read_text("utf-8")
+    assert "Stopped when sure" not in page
+    assert "Asked so far: " in page
+    assert f"few_shot {until_sure.FIRST} of {COUNT} examples" in " ".join(done.verdicts[0].notes)

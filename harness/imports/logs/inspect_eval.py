@@ -14,11 +14,11 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import digest, file_digest
-from harness.imports import archive, json_files
+from harness.imports import archive, chat, json_files
 from harness.imports.json_files import list_of, object_of, shown_id, text_of
 from harness.imports.protocol import LogFormat, suffix_of
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
-from harness.imports.scores import graded, lower_is_better
+from harness.imports.scores import graded, lower_is_better, names_no_score
 
 KNOWN_VERSIONS = (2,)
 _ATTACHMENT = "attachment://"
@@ -188,6 +188,7 @@ def sample_of(row: JsonObject) -> ForeignSample:
     usage = object_of(output.get("usage"))
     message = object_of(error).get("message") if isinstance(error, Mapping) else error
     choices = [str(choice) for choice in list_of(row.get("choices"))]
+    values = _values(object_of(row.get("scores")))
     return ForeignSample(
         id=shown_id(row.get("id")),
         prompt=_attached(_prompt(row.get("input")), attachments),
@@ -195,7 +196,8 @@ def sample_of(row: JsonObject) -> ForeignSample:
         conditions="\x1e".join(choices),
         row=row.get("metadata"),
         answer=_attached(text_of(output.get("completion")), attachments),
-        scores={} if error else _scores(object_of(row.get("scores"))),
+        scores={} if error else {name: graded(value) for name, value in values.items()},
+        worded={} if error else {name: str(v) for name, v in values.items() if names_no_score(v)},
         error=str(message or "failed") if error else "",
         repeat=epoch - 1 if isinstance(epoch, int) else 0,
         tokens_in=_count(usage.get("input_tokens")),
@@ -203,23 +205,23 @@ def sample_of(row: JsonObject) -> ForeignSample:
     )
 
 
-def _scores(given: JsonObject) -> dict[str, float | None]:
-    scores: dict[str, float | None] = {}
+def _values(given: JsonObject) -> dict[str, JsonValue]:
+    """What each scorer gave; a dict's entries one by one."""
+    values: dict[str, JsonValue] = {}
     for scorer, score in given.items():
         value = object_of(score).get("value")
         if isinstance(value, dict):
-            scores |= {f"{scorer}.{entry}": graded(part) for entry, part in value.items()}
+            values |= {f"{scorer}.{entry}": part for entry, part in value.items()}
         else:
-            scores[scorer] = graded(value)
-    return scores
+            values[scorer] = value
+    return values
 
 
 def _prompt(given: JsonValue) -> str | None:
     """A text, or the messages of a chat with their roles."""
     if isinstance(given, str):
         return given
-    messages = [object_of(message) for message in list_of(given)]
-    return "\n\n".join(f"{m.get('role')}: {_content(m.get('content'))}" for m in messages) or None
+    return chat.as_prompt(list_of(given), _content)
 
 
 def _content(given: JsonValue) -> str:

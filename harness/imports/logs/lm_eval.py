@@ -42,6 +42,7 @@ class LmEval(LogFormat):
         output = lm_eval_files.read(file)
         tasks = [name for name in output["results"] if lm_eval_files.samples_file(file, name).is_file()]
         if not tasks:
+            lm_eval_files.refuse_packed(file, output)
             raise ConfigError(
                 "no samples_*.jsonl of its date lies beside it, so no example can be paired",
                 file=file,

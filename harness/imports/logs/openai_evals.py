@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import file_digest
-from harness.imports import json_files
+from harness.imports import chat, json_files
 from harness.imports.json_files import list_of, object_of, shown_id, text_of
 from harness.imports.protocol import LogFormat, suffix_of
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
@@ -167,5 +167,4 @@ def _prompt(given: JsonValue) -> str | None:
     parts = list_of(given)
     if len(parts) == 1 and isinstance(parts[0], str):
         return parts[0]
-    messages = [object_of(part) for part in parts]
-    return "\n\n".join(f"{m.get('role')}: {m.get('content')}" for m in messages)
+    return chat.as_prompt(parts)

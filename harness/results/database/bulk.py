@@ -19,6 +19,7 @@ from typing import Self
 
 import duckdb
 
+from harness.results.answer_columns import stamp
 from harness.results.database import known_answers, whole_characters
 from harness.results.database.bulk_queries import (
     FIELDS,
@@ -69,9 +70,11 @@ class Reader:
         self._spill.cleanup()
 
     def load(self, run_id: str, path: Path, written: Written | None = None) -> int | None:
-        """See `load`; `written` is what a writer in this process knows of the file."""
+        """See `load`; `written` is what a writer in this process knows of the file, if it is still that file."""
         if not _is_large_and_whole(path):
             return None
+        if written is not None and written.stamp not in (None, stamp(path)):
+            written = None
         connection = self._connected()
         self._use_threads(path.stat().st_size)
         known = None if written is None else known_answers.load(self._store, run_id, path, written)

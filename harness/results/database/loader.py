@@ -64,14 +64,27 @@ class Loader:
 
         arrays = {name: _column(name, kind, rows) for name, kind in self._types[table].items()}
         self.store.connection.register("_incoming", pa.table(arrays))
-        self.store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
+        written = ", ".join(
+            f"{_written(kind, _quoted(name))} AS {_quoted(name)}" for name, kind in self._types[table].items()
+        )
+        self.store.execute(f"INSERT INTO {table} BY NAME SELECT {written} FROM _incoming")
         self.store.connection.unregister("_incoming")
 
     def _insert_each(self, table: str, rows: list[JsonLine]) -> None:
         kinds = self._types[table]
-        names, marks = ", ".join(f'"{name}"' for name in kinds), ", ".join("?" * len(kinds))
+        names = ", ".join(map(_quoted, kinds))
+        marks = ", ".join(_written(kind, "?") for kind in kinds.values())
         values = [[_value(kind, row.get(name)) for name, kind in kinds.items()] for row in rows]
         self.store.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _written(kind: str, value: str) -> str:
+    """What is inserted of a value: JSON as DuckDB itself writes it, as in `bulk`."""
+    return f"json({value}::VARCHAR)" if kind == "JSON" else value
 
 
 def _value(kind: str, value: object) -> object:

@@ -6,7 +6,7 @@ The rule, in this order:
 from the last marker.
    There, the first number counts; otherwise the last sentence that holds a number is searched.
 2. In an equation, the side that is one number is the answer: 7 in `3 + 4 = 7` and in `7 = 3 + 4`.
-3. Alternatives and ranges (`7 or 8`, `10-15`, `7 and 8`) are ambiguous.
+3. Alternatives, ranges and lists (`7 or 8`, `10-15`, `7 and 8`, `[7,8]`) are ambiguous.
 4. One value, however often, is the answer; of several, the first after the last "so", "therefore", "is", …
 is.
 5. Anything else is ambiguous. Times, dates, versions, footnotes, list numbers and denied numbers ("not 7")
@@ -48,6 +48,8 @@ _LABELLED = re.compile(
 )
 _BRACKET_BEFORE, _BRACKET_BEHIND = re.compile(r"\[[\d\s.,;–-]*\Z"), re.compile(r"[\d\s.,;–-]*\]")
 """Around the numbers of a footnote: `[7]`, `[7, 8]`."""
+_PAIR = re.compile(r"(-?[0-9]+),([0-9]+)")
+_BRACKETS = ("[]", "()", "{}", "[)", "(]")
 _LIST_NUMBER = re.compile(r"\A\s*(?:[*_>-]+\s*)?\Z")
 
 
@@ -103,7 +105,7 @@ def _of_sentence(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
 def _candidates(sentence: str, decimal: DecimalMark) -> list[Numeral]:
     """The numerals of a sentence without footnotes and list numbers, unless there are no others. The value of
     one that the sentence denies ("not 7") is None."""
-    every = numerals(sentence, decimal)
+    every = [part for number in numerals(sentence, decimal) for part in _listed(sentence, number, decimal)]
     if may_deny_numbers(sentence):
         every = [
             number._replace(value=None, what="only denied")
@@ -115,6 +117,24 @@ def _candidates(sentence: str, decimal: DecimalMark) -> list[Numeral]:
         every = list(_with_tolerances(sentence, every))
     chosen = [number for number in every if not _is_label(sentence, number)]
     return chosen or every
+
+
+def _listed(sentence: str, number: Numeral, decimal: DecimalMark) -> Sequence[Numeral]:
+    """The two numbers of `[7,8]`, a list, an interval or a point, whose comma is a decimal mark only where the task says so."""
+    pair = _PAIR.fullmatch(number.text) if decimal == "." else None
+    if pair is None or isinstance(number.value, int) or not _is_bracketed(sentence, number):
+        return (number,)
+    middle = number.start + pair.end(1)
+    return (
+        number._replace(end=middle, text=pair[1], value=int(pair[1])),
+        number._replace(start=middle + 1, text=pair[2], value=int(pair[2])),
+    )
+
+
+def _is_bracketed(sentence: str, number: Numeral) -> bool:
+    """Whether brackets stand around a numeral, and nothing else is within them."""
+    before, after = sentence[: number.start].rstrip(" ")[-1:], sentence[number.end :].lstrip(" ")[:1]
+    return before + after in _BRACKETS
 
 
 def _with_tolerances(sentence: str, every: Sequence[Numeral]) -> Iterator[Numeral]:
@@ -156,7 +176,7 @@ def _by_equation(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
     if right and not _is_sum(sentence, right):
         return _alternatives(sentence, right[0], numbers) or right[0].value
     if before and not _is_sum(sentence, before[-2:]):
-        return before[-1].value
+        return _alternatives(sentence, before[-1], before) or before[-1].value
     return _ambiguous([before[-1], right[0]]) if before and right else None
 
 
@@ -179,6 +199,8 @@ def _alternatives(sentence: str, chosen: Numeral, numbers: Sequence[Numeral]) ->
 
 def _are_joined(sentence: str, first: Numeral, second: Numeral) -> bool:
     """Whether two numbers are alternatives: `7 or 8`, `x = 7, x = 8`, but not `x - 3 = 2, x = 5`."""
+    if sentence[first.end : second.start] == ",":  # see `_listed`
+        return True
     if _JOINED.fullmatch(sentence, first.end, second.start) is None:
         return False
     return "=" not in sentence[first.end : second.start] or _NAMED.search(sentence[: first.start]) is not None

@@ -22,7 +22,7 @@ _NUMBER = (
     r"|není|не|ни|нет|δεν|לא|ليس|ليست|غير|không|bukan|tidak"
 )
 _WORD = (
-    rf"{_NUMBER}|never|no|non|nothing|nichts|rien|nada|niente|ничего|without|than|instead of|fail(?:s|ed|ing)?\sto|hardly|scarcely|barely|far from|anything but|niemals|kaum|aucun\w*|guère"
+    rf"{_NUMBER}|never|no|non|nothing|nichts|rien|nada|niente|ничего|without|than|instead of|lack(?:s|ed|ing)?|(?:devoid|absence|free)\sof|fail(?:s|ed|ing)?\sto|hardly|scarcely|barely|far from|anything but|niemals|kaum|aucun\w*|guère"
     r"|nunca|tampoco|sin|senza|nessun\w*|nooit|ei|μη|אינו|אינה|אין|لا|بدون|chưa"
 )
 _QUOTES = r"[\"'“„«「*_(]*"
@@ -32,20 +32,33 @@ _UNSPACED = (
     rf"(?:(?:不|并不|並不|没有?|沒有?|無|无|非|并非|並非|而非|未|绝不|毫不)(?:是|太|很|那么|算|够|属于|屬於){{0,3}}|ไม่(?:ใช่|ได้|ค่อย)?(?:เป็น)?\s?)"
     rf"{_QUOTES}"
 )
-_DENIED_BEFORE = regex.compile(
-    rf"(?V1i)(?:(?<![^\W_])(?P<word>{_WORD}){_MARKUP}\s+{_FILLERS}{_QUOTES}|(?<!\w)(?:non|not|un|anti)[-‐]|{_UNSPACED})\Z"
+_NOT_THAT = (
+    r"(?<![^\W_])(?<!\b(?:or|oder|ou|o|of|eller|или)\s)(?P<word>not|nicht|niet|inte|ikke|pas|non|não|nie|не)"
+    rf"{_MARKUP}\s*[:–-]\s*{_QUOTES}"
 )
+"""As in "not: relevant", but not in "relevant or not: relevant"."""
+_DENIED_BEFORE = regex.compile(
+    rf"(?V1i)(?:(?<![^\W_])(?P<word>{_WORD}){_MARKUP}\s+{_FILLERS}{_QUOTES}|{_NOT_THAT}|(?<!\w)(?:non|not|un|anti)[-‐]"
+    rf"|{_UNSPACED})\Z"
+)
+_PREFIXED = regex.compile(
+    r"(?i)(?<!\w)(?:ir-(?=r)|il-(?=l)|im-(?=[bmp])|dis-|mis-"
+    r"|in-(?=(?:accurate|active|adequate|appropriate|coherent|complete|consistent|correct|significant|sufficient|valid)\b))"
+)
+"""A prefix that denies the word behind its hyphen; not `in-` alone: an in-store purchase is one in a store."""
+_PREFIX = 4
+"""Characters of the longest of them."""
 _ONE_VERB = r"(?:(?!(?:than|until|exceed|only|just|merely|yet)\b)\w+\s+)?"
 _NUMBER_DENIED_BEFORE = regex.compile(
     rf"(?V1i)(?<![^\W_])(?:{_NUMBER}){_MARKUP}\s+(?:{_FILLERS}|{_ONE_VERB}){_QUOTES}\Z|(?<=不是?|并非|而非)\Z"
 )
 _ASCII_DENIAL = re.compile(
     r"n't[^\w,.;:]|(?:\b|_)(?:n(?:o|either|ever|icht|ie|iet|em|i|unca|ada|iente|essun)|anti-|un-|cannot|kein|weder|kaum|pas[\W_]|jamais|aucun|gu|geen"
-    r"|inte[\W_]|ikke|bukan|tidak|ei[\W_]|without|than|instead|hardly|scarcely|barely|far\s|anything|rien|sin[\W_]|senza|tampoco|jest|fail)",
+    r"|inte[\W_]|ikke|bukan|tidak|ei[\W_]|lack|devoid|absence|free\s|without|than|instead|hardly|scarcely|barely|far\s|anything|rien|sin[\W_]|senza|tampoco|jest|fail)",
     re.IGNORECASE,
 )
 """Matches before every label that an ASCII text denies: quicker than the whole expression."""
-_ASCII_BEHIND = frozenset('"* :?=-')
+_ASCII_BEHIND = frozenset('"* :?=-([,.')
 _ASCII_DENIES = re.compile(
     r"n't[^\w,.;:]|(?:\b|_)(?:[Nn](?:ot|or|either|icht|ie|iet|em|i)|cannot|[KkWw]e(?:in|der)|pas|jamais|geen|inte|ikke|bukan|tidak)"
 )
@@ -53,7 +66,8 @@ _ASCII_DENIES = re.compile(
 _DENIED_BEHIND = regex.compile(
     r"(?V1i)[\"”」*]*(?:では?(?:な[いく]|あり?ません|ございません)|じゃ(?:な[いく]|ありません)|でな[いく]|(?:이|가)?\s?아[니닙]"
     r"|\s?नहीं|\s(?:değil|نیست|نہیں|নয়|இல்லை)"
-    r"|\s*[:?=–-]+\s*(?P<verdict>(?:no|false|nein|non|falsch|нет)\b(?!\s\w)|not(?:\s(?:really|quite|at all))?\s*(?=[.,;!\n]|\Z))"
+    r"|\s*[:?=(\[–-]+\s*(?P<verdict>(?:no|false|nein|non|falsch|нет)\b(?![\s-]\w)|not(?:\s(?:really|quite|at all))?\s*(?=[\]).,;!\n]|\Z))"
+    r"|\s*(?:,|\.\.\.|…)\s*(?P<verdict>not)[.!\s]*\Z"
     r"|\s(?:is|are|was|ist|est|es|è|é)\s(?:\w+ly\s)?(?P<quality>wrong|incorrect|false|not|falsch|nicht|faux|fausse|falso|falsa)\b|\s?(?:错误|錯誤|خطأ|خاطئ)|项错误|は(?:誤り|間違い))"
 )
 
@@ -66,7 +80,16 @@ def is_denied(text: str, start: int, end: int, labels: Collection[str]) -> bool:
         before = _DENIED_BEFORE.search(text, begin, start)
         if before is not None:
             return not _is_label(before["word"], labels)
+    if text[start - 1 : start] == "-":
+        prefixes = _PREFIXED.finditer(text, max(0, start - _PREFIX))
+        if next((True for prefix in prefixes if prefix.end() == start), False):
+            return True
     if text.isascii() and text[end : end + 1] not in _ASCII_BEHIND:
+        return False
+    if end - start == 1 and text[end : end + 2].lstrip()[:1] in (
+        "(",
+        "[",
+    ):  # what the letter stands for: "B (No)"
         return False
     behind = _DENIED_BEHIND.match(text, end)
     return behind is not None and not _is_label(behind["verdict"] or behind["quality"], labels)

@@ -30,7 +30,7 @@ class Choice(Format):
     only one in the first sentence behind the last "the answer is" that mentions any, else the one that stands alone on
     the first line."""
 
-    version = 3
+    version = 4
 
     choices: tuple[str, ...]
     ignore_case: bool = True

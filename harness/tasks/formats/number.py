@@ -25,7 +25,7 @@ class Number(Format):
     """
 
     paper = "Cobbe et al. 2021, GSM8K (the #### convention)"
-    version = 3
+    version = 4
 
     decimal: _numerals.DecimalMark = knob(".", key_default=".", doc="the decimal mark of ambiguous numbers")
 
