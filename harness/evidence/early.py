@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 
-_HOLD = "Claims about these recipes hold however often one looks; their intervals are wider than those of a full run."
+_HOLD = "Claims about these recipes hold no matter how often you look; their intervals are wider than those of a full run."
 
 
 def sentences(summaries: Sequence[RecipeSummary]) -> list[str]:

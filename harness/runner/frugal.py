@@ -29,7 +29,7 @@ from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 
-REMEDY = "leave out --frugal to train it"
+REMEDY = "drop --frugal to train it"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from harness.core import terminal
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
-from harness.runner.progress import Progress, left, outcome
+from harness.runner.progress import Progress, ending, left, outcome
 from harness.runner.states import ENDED, in_words
 from harness.runner.time_left import TimeLeft
 
@@ -169,7 +169,7 @@ class LiveProgress(Progress):
         self._time_left.finished(cell)
         text = f"{record.seconds:.0f} s" if fresh else "already done"
         row = self._rows[cell.key]
-        row.state, row.text, row.result = str(record.status), text, outcome(record)
+        row.state, row.text, row.result = ending(record), text, outcome(record)
 
 
 def _age(row: _LiveRow) -> str:

@@ -49,10 +49,18 @@ class Progress:
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None: ...
 
 
+SKIPPED = "skipped; to finish it, run the same command again"
+
+
+def ending(record: RunRecord) -> str:
+    """The state in which a cell ended: its record's status, but what was skipped on request has not failed."""
+    return "skipped" if record.skipped else str(record.status)
+
+
 def outcome(record: RunRecord) -> str:
     """One cell's result in a few words."""
-    if record.error_type == "CellSkippedError":
-        return "skipped; the same command goes on with it"
+    if record.skipped:
+        return SKIPPED
     if record.status == "failed":
         return f"failed: {record.error}"
     if record.status == "pruned":

@@ -6,15 +6,15 @@ WORDS = {
     "waiting": "waiting",
     "starting": "loading the model",
     "training": "training",
-    "dev score": "training: answering dev examples",
-    "checking": "checking what was trained",
+    "dev score": "training: scoring dev examples",
+    "checking": "checking the trained model",
     "answering": "answering",
     "timing": "measuring speed",
     "done": "done",
     "partial": "some answers are missing",
     "failed": "failed",
     "skipped": "skipped",
-    "pruned": "cut short",
+    "pruned": "stopped early",
 }
 ENDED = ("done", "partial", "failed", "skipped", "pruned")
 """States after which nothing more happens."""

@@ -19,8 +19,10 @@ from harness.evidence.verdict import decide
 from harness.evidence.verdict_types import RecipeSummary
 from harness.runner import cells, frugal
 from harness.runner.progress import Progress
+from harness.runner.runner import run as run_cells
 from harness.workflows import run as workflow
 from harness.workflows.options.run import RunOptions
+from harness.workflows.so_far import SoFar
 from tests.simulate.world import run
 
 
@@ -73,7 +75,7 @@ def test_a_curve_is_cut_where_its_next_point_gains_less_than_the_margin_or_stays
     assert worth_training.curve_is_flat(flat, 200, (), 0.02) == ""
     assert worth_training.curve_is_flat(flat, 50, (), 0.02) == ""
     reason = worth_training.curve_is_flat(flat, 200, summaries(0.7), 0.02)
-    assert "reaches 54.0 points at most" in reason
+    assert "can reach 54.0 points at most" in reason
     assert worth_training.curve_is_flat(flat, 200, summaries(0.5), 0.02) == ""
 
 
@@ -108,10 +110,24 @@ def test_the_verdict_over_prompts_is_said_while_retrieval_goes_on(
     chosen = workflow.experiment(options)
     workflow.run(chosen, tmp_path / "results", progress=heard, report=tmp_path / "r.html")
     order = [event.split(":")[0] for event in heard.events]
-    sentence = next(i for i, event in enumerate(order) if event.startswith("so far, of "))
+    sentence = next(i for i, event in enumerate(order) if event.startswith("verdict so far ("))
     assert order.index("bm25_rag") > sentence
     assert {"zero_shot", "few_shot"} <= set(order[: sentence + 1])
     assert "bm25_rag" not in order[sentence]
+
+
+def test_one_recipe_that_ended_is_no_verdict(tiny_task: Path, tmp_path: Path) -> None:
+    """The other one was skipped or failed."""
+    heard = Heard()
+    options = RunOptions(
+        str(tiny_task), model=("tiny",), recipes=("bm25_rag", "few_shot", "zero_shot"), limit=4
+    )
+    planned = cells.plan(workflow.experiment(options))
+    run_cells(planned[:1], tmp_path, progress=heard)
+    so_far = SoFar(planned, tmp_path, heard)
+    for cell in planned[:2]:
+        so_far.finished(cell.id)
+    assert heard.events == [planned[0].recipe.name]
 
 
 def test_what_is_left_out_is_not_run_and_is_said(
@@ -134,9 +150,7 @@ def test_what_is_left_out_is_not_run_and_is_said(
     assert done is not None
     assert [record.recipe.name for record in done.outcome.records] == ["zero_shot"]
     (left,) = done.left_out
-    assert left.sentence == (
-        "lora left out: the probes rule it out: 5 % is form; leave out --frugal to train it"
-    )
+    assert left.sentence == ("lora left out: the probes rule it out: 5 % is form; drop --frugal to train it")
     assert left.sentence.split(": ")[0] in done.report.read_text("utf-8") or "lora" in done.report.read_text(
         "utf-8"
     )
