@@ -22,11 +22,13 @@ def sentences(summaries: Sequence[RecipeSummary]) -> list[str]:
 
 
 def so_far(verdict: Verdict) -> Verdict:
-    """The verdict while a command is at work: between two rounds a recipe has not stopped, it waits."""
+    """The verdict while a command is at work: between two rounds a recipe has not stopped, it waits; and what to do next
+    is to wait, too."""
     ended = sentences(verdict.summaries)
     early = [f"{one.recipe} {_of(one)}" for one in verdict.summaries if one.planned is not None]
     asked = f"Asked so far: {', '.join(early)}. {_HOLD}"
-    return replace(verdict, notes=tuple(asked if note in ended else note for note in verdict.notes))
+    notes = tuple(asked if note in ended else note for note in verdict.notes)
+    return replace(verdict, notes=notes, next_step="", evidence=())
 
 
 def _of(summary: RecipeSummary) -> str:

@@ -19,6 +19,7 @@ from harness.results import live
 from harness.results.live import Ending, LiveCell, LiveRun
 from harness.results.records.run import RunRecord
 from harness.runner.progress import Progress, ending, outcome
+from harness.runner.states import LEFT_OUT
 from harness.runner.time_left import TimeLeft
 
 if TYPE_CHECKING:
@@ -104,6 +105,10 @@ class LiveFeed(Progress):
         counts = [record.counts[name] for name in ("scored", "invalid") if name in record.counts]
         done = sum(counts) if counts else None  # A cell that failed or was skipped keeps its answers.
         self._change(cell, state=ending(record), result=outcome(record), done=done, now=True)
+
+    def left_out(self, cell: Cell, why: str) -> None:
+        self._left.finished(cell)
+        self._change(cell, state=LEFT_OUT, result=why, now=True)
 
     def _change(
         self,

@@ -48,6 +48,9 @@ class Progress:
 
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None: ...
 
+    def left_out(self, cell: Cell, why: str) -> None:
+        """A planned cell does not run, because it cannot change the answer."""
+
 
 SKIPPED = "skipped; to finish it, run the same command again"
 
@@ -137,6 +140,10 @@ class Several(Progress):
         for member in self._members:
             member.finished(cell, record, fresh=fresh)
 
+    def left_out(self, cell: Cell, why: str) -> None:
+        for member in self._members:
+            member.left_out(cell, why)
+
 
 class PlainProgress(Progress):
     """A line per change of state and every 10 seconds in between: for CI logs."""
@@ -205,3 +212,7 @@ class PlainProgress(Progress):
         seconds = f" · {record.seconds:.0f} s" if fresh else " · already done"
         self._time_left.finished(cell)
         self._say(cell, outcome(record) + seconds + (self._rest() if fresh else ""))
+
+    def left_out(self, cell: Cell, why: str) -> None:
+        self._time_left.finished(cell)
+        self._say(cell, f"left out: {why}")

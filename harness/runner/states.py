@@ -16,7 +16,9 @@ WORDS = {
     "skipped": "skipped",
     "pruned": "stopped early",
 }
-ENDED = ("done", "partial", "failed", "skipped", "pruned")
+LEFT_OUT = "left out"
+"""The state of a cell that does not run, because it cannot change the answer."""
+ENDED = ("done", "partial", "failed", "skipped", "pruned", LEFT_OUT)
 """States after which nothing more happens."""
 
 

@@ -171,6 +171,9 @@ def run(
     ran = tuple(cell for entrant in entrants if entrant.begun for cell in entrant.now())
     rounds.progress.close(rounds.records)
     begun = {cell.id for cell in ran}
+    not_needed = tuple(cell for cell in cells if cell.id not in begun)
+    for cell in not_needed:
+        progress.left_out(cell, "it could not change the verdict")
     return Race(
         outcome=Outcome(
             records=tuple(rounds.records[cell.id] for cell in ran),
@@ -179,7 +182,7 @@ def run(
             notes=tuple(dict.fromkeys(chain.from_iterable(rounds.notes.values()))),
         ),
         cells=ran,
-        not_needed=tuple(cell for cell in cells if cell.id not in begun),
+        not_needed=not_needed,
         saved=sum(len(e.cells) * (e.whole - min(e.asked, e.whole)) for e in entrants if not e.failed),
         total=sum(len(e.cells) * e.whole for e in entrants if not e.failed),
     )

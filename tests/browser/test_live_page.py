@@ -62,6 +62,9 @@ def test_it_shows_cells_loss_answers_verdict_and_report_as_they_come(
         assert "lora: loss" in text(page, "#loss")
         assert text(page, "#live-verdict .sentence")
         assert page.run("document.querySelectorAll('#live-verdict circle').length") >= 2
+        assert page.run(
+            "[...document.querySelectorAll('.intervals text')].every(t => t.getBBox().x + t.getBBox().width <= 740)"
+        )
         assert text(page, "#live-verdict .badge")
         ground, ink = page.run(
             "(s => [s.backgroundColor, s.color])(getComputedStyle(document.querySelector('#live-verdict .badge')))"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from harness.evidence.triage import Triage
 from harness.evidence.triage_forecast import Prediction
 from harness.evidence.verdict import decide
 from harness.evidence.verdict_types import RecipeSummary
+from harness.results import live
 from harness.runner import cells, frugal
 from harness.runner.progress import Progress
 from harness.runner.runner import run as run_cells
@@ -101,6 +101,9 @@ class Heard(Progress):
     def finished(self, cell: Any, record: Any, *, fresh: bool) -> None:
         self.events.append(cell.recipe.name)
 
+    def left_out(self, cell: Any, why: str) -> None:
+        self.events.append(f"{cell.recipe.name} left out: {why}")
+
 
 def test_the_verdict_over_prompts_is_said_while_retrieval_goes_on(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
@@ -131,19 +134,11 @@ def test_one_recipe_that_ended_is_no_verdict(tiny_task: Path, tmp_path: Path) ->
 
 
 def test_what_is_left_out_is_not_run_and_is_said(
-    tiny_task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A probe's word keeps a recipe from training; here few_shot stands for one that trains."""
-    monkeypatch.setattr(
-        frugal, "_pointless",
-        lambda cell, stages, real=frugal._pointless: real(SimpleNamespace(
-            recipe=SimpleNamespace(weights=("w",), name="lora"), labels=None, task=cell.task, model=cell.model,
-            fingerprint=cell.fingerprint,
-        ), stages) if cell.recipe.name == "few_shot" else False,
-    )  # fmt: skip
     monkeypatch.setattr(frugal, "read_triage", lambda *_, **__: triage(worth=False, certain=True))
     options = RunOptions(
-        str(tiny_task), model=("fake",), recipes=("zero_shot", "few_shot"), results=tmp_path / "results",
+        str(tiny_task), model=("tiny",), recipes=("zero_shot", "lora"), limit=2, results=tmp_path / "results",
         report=tmp_path / "r.html", quiet=True, frugal=True,
     )  # fmt: skip
     done = workflow.from_options(options)
@@ -151,9 +146,28 @@ def test_what_is_left_out_is_not_run_and_is_said(
     assert [record.recipe.name for record in done.outcome.records] == ["zero_shot"]
     (left,) = done.left_out
     assert left.sentence == ("lora left out: the probes rule it out: 5 % is form; drop --frugal to train it")
-    assert left.sentence.split(": ")[0] in done.report.read_text("utf-8") or "lora" in done.report.read_text(
-        "utf-8"
-    )
+    assert left.sentence in done.report.read_text("utf-8")
+    run = live.read(tmp_path / "results", "colours")
+    assert run is not None
+    assert [cell.state for cell in run.cells] == ["done", "left out"]
+
+
+def test_a_training_that_is_finished_is_kept(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frugal, "read_triage", lambda *_, **__: triage(worth=False, certain=True))
+    options = RunOptions(
+        str(tiny_task), model=("tiny",), recipes=("zero_shot", "lora", "qlora"), limit=2,
+        settings=("weights.num_train_epochs=1",),
+    )  # fmt: skip
+    planned = cells.plan(workflow.experiment(options))
+    results, heard = tmp_path / "results", Heard()
+    run_cells(planned[:2], results, progress=Progress())
+    done = frugal.run(planned, results, progress=heard)
+    assert [record.recipe.name for record in done.outcome.records] == ["zero_shot", "lora"]
+    assert heard.events[-1] == "qlora left out: the probes rule it out: 5 % is form"
+    again = frugal.run(planned, results, progress=Progress(), fresh=True)
+    assert [record.recipe.name for record in again.outcome.records] == ["zero_shot"]
 
 
 def test_stages_are_untrained_first_then_by_labels(tiny_task: Path) -> None:

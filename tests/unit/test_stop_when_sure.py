@@ -101,6 +101,8 @@ def test_a_clear_difference_stops_the_run_and_says_what_was_saved(
     watch.look()
     assert "Stopped when sure" not in watch.page
     assert "Asked so far: " in watch.page
+    assert "Do next" in done.report.read_text("utf-8")
+    assert "Do next" not in watch.page
     assert f"zero_shot {counts['zero_shot']} of {COUNT} examples" in watch.page
 
 

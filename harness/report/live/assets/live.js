@@ -107,7 +107,7 @@
 
   function intervals(verdict) {
     const height = 22 * verdict.rows.length + 8;
-    const drawing = shape("svg", { class: "intervals", viewBox: `0 0 640 ${height}`, role: "img", "aria-label": "Scores and their intervals" });
+    const drawing = shape("svg", { class: "intervals", viewBox: `0 0 740 ${height}`, role: "img", "aria-label": "Scores and their intervals" });
     verdict.rows.forEach((row, rank) => {
       const y = 16 + 22 * rank, x = (value) => 200 + 250 * value;
       const of = row.planned === null ? "" : ` of ${row.planned}`;
