@@ -165,7 +165,7 @@ def test_a_training_that_is_finished_is_kept(
     run_cells(planned[:2], results, progress=Progress())
     done = frugal.run(planned, results, progress=heard)
     assert [record.recipe.name for record in done.outcome.records] == ["zero_shot", "lora"]
-    assert heard.events[-1] == "qlora left out: the probes rule it out: 5 % is form"
+    assert "qlora left out: the probes rule it out: 5 % is form" in heard.events
     again = frugal.run(planned, results, progress=Progress(), fresh=True)
     assert [record.recipe.name for record in again.outcome.records] == ["zero_shot"]
 
