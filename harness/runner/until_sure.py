@@ -63,7 +63,7 @@ class Race:
             lines.append(f"not started, because it could not change the verdict: {', '.join(names)}")
         return (
             *lines,
-            "to ask the rest, too, run the same command without --stop-when-sure; answers are kept",
+            "for the rest, run the same command without --stop-when-sure; finished answers are kept",
         )
 
     @property
