@@ -10,4 +10,4 @@ import typer
 from harness.workflows.options.shared import RESULTS
 
 Results = Annotated[Path, RESULTS]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]

@@ -16,7 +16,7 @@ app = typer.Typer(help="Rebuild the database from the runs, or export it.", no_a
 @app.command()
 def rebuild(
     results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
 ) -> None:
     """Make harness.duckdb again from the run folders, exactly.
 
@@ -39,7 +39,7 @@ def rebuild(
 def export(
     folder: Annotated[Path, typer.Argument(help="Where the Parquet files go.")],
     results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
 ) -> None:
     """Write every table and view as Parquet, which any version of DuckDB, pandas or polars reads.
 

@@ -18,15 +18,17 @@ FILE = Path("demo.yaml")
 def demo(
     model: Annotated[
         str | None,
-        typer.Option(help="Another model; tiny is random and takes seconds.", show_default="bundled"),
+        typer.Option(
+            help="Another model; tiny has random weights and takes seconds.", show_default="bundled"
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Only N test examples.", show_default="80")] = None,
+    limit: Annotated[int | None, typer.Option(help="Ask only N test examples.", show_default="80")] = None,
     results: Results = Path("results"),
     report: Annotated[
-        Path | None, typer.Option(help="Report file.", show_default="reports/demo.html")
+        Path | None, typer.Option(help="Where to write the report.", show_default="reports/demo.html")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
 ) -> None:
     """Run six methods on a shipped task, then the verdict and the report. The same as: harness run demo.yaml
 

@@ -68,7 +68,7 @@ def init(
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that exists.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
 ) -> None:
     """Make a task folder from data: guesses columns, format and scorers, and says what it guessed.
 

@@ -14,7 +14,7 @@ from harness.core.terminal import say, say_json
 def ls(
     task: Annotated[str | None, typer.Option(help="Only runs of this task.")] = None,
     results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
 ) -> None:
     """List runs: status, score, validity and cost.
 

@@ -15,7 +15,7 @@ def show(
     run: Annotated[str, typer.Argument(help="A run's id or its beginning.")],
     example: Annotated[str | None, typer.Option(help="Show this example: prompt, passages, answer.")] = None,
     results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
 ) -> None:
     """Show what a run was, what it scored and what it cost.
 

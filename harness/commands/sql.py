@@ -14,7 +14,7 @@ from harness.core.terminal import say_json
 def sql(
     query: Annotated[str, typer.Argument(help="SQL, read-only; tables and views are in docs/store.md.")],
     results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
 ) -> None:
     """Ask DuckDB about runs, samples, scores and training steps.

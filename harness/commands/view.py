@@ -8,10 +8,10 @@ from harness.workflows.options.view import ViewOptions
 
 @takes(ViewOptions)
 def view(options: ViewOptions) -> None:
-    """Show an experiment in a browser while it is at work, or after: cells, losses, answers, verdict, report.
+    """Show an experiment in a browser while it runs, or afterward: cells, losses, answers, verdict, report.
 
-    The page is for this machine alone and reads the results folder, so the experiment may run in another
-    terminal, be killed and be resumed. Ctrl-C ends the page, never the experiment.
+    Only this machine can open the page. It reads the results folder, so the experiment can run in another
+    terminal, and be killed and resumed. Ctrl-C closes the page, never the experiment.
 
     Examples:
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 
-_HOLD = "Claims about these recipes hold however often one looks; their intervals are wider than those of a full run."
+_HOLD = "Claims about these recipes hold no matter how often you look; their intervals are wider than those of a full run."
 
 
 def worse(verdict: Verdict) -> frozenset[str]:
@@ -52,10 +52,12 @@ def sentences(verdict: Verdict) -> list[str]:
 
 
 def so_far(verdict: Verdict) -> Verdict:
-    """The verdict while a command is at work: between two rounds a recipe has not stopped, it waits."""
+    """The verdict while a command is at work: between two rounds a recipe has not stopped, it waits; and what to do next
+    is to wait, too."""
     ended = sentences(verdict)
     asked = _asked_so_far([one for one in verdict.summaries if one.planned is not None])
-    return replace(verdict, notes=tuple(asked if note in ended else note for note in verdict.notes))
+    notes = tuple(asked if note in ended else note for note in verdict.notes)
+    return replace(verdict, notes=notes, next_step="", evidence=())
 
 
 def _asked_so_far(early: Sequence[RecipeSummary]) -> str:

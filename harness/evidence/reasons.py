@@ -24,8 +24,8 @@ def reasons(story: VerdictFacts) -> tuple[str, ...]:
     claimed = [abs(c.difference) for c in story.comparisons if c.outcome in ("better", "worse")]
     if story.minimum < min(claimed, default=1.0):
         listed.append(
-            f"leads under {points(story.minimum)} points cannot be relied on to show with "
-            f"{story.n} examples (80 % power, {count(len(story.comparisons), 'comparison')})"
+            f"with {story.n} examples, leads under {points(story.minimum)} points may go undetected "
+            f"(80 % power, {count(len(story.comparisons), 'comparison')})"
         )
     return (*listed, *_caveats(story))
 

@@ -29,7 +29,7 @@ def nothing_to_gain(summaries: Sequence[RecipeSummary], margin: float) -> str:
         return ""
     return (
         f"{best.recipe} scores {100 * best.mean:.1f} points [{100 * best.low:.1f}, {100 * best.high:.1f}]: "
-        f"no training can be better by more than the margin of {100 * margin:g}"
+        f"no training can beat that by more than the margin of {100 * margin:g}"
     )
 
 
@@ -48,13 +48,13 @@ def curve_is_flat(curve: LabelCurve, labels: int, others: Sequence[RecipeSummary
     most = max(0.0, curve.next_high) * math.log2(labels / last.labels)
     if most < margin:
         return (
-            f"with {labels} labels instead of {last.labels} it is shown to gain {signed(most)} points at most, less "
+            f"{labels} labels instead of {last.labels} are shown to gain {signed(most)} points at most, less "
             f"than the margin of {100 * margin:g}"
         )
     best = max((one for one in others if not one.oracle), key=lambda one: one.low, default=None)
     if best is not None and last.high + most < best.low:
         return (
-            f"with {labels} labels it reaches {100 * (last.high + most):.1f} points at most, and {best.recipe} has "
+            f"with {labels} labels it can reach {100 * (last.high + most):.1f} points at most, and {best.recipe} has "
             f"at least {100 * best.low:.1f}"
         )
     return ""

@@ -60,5 +60,7 @@ def incomplete(record: RunRecord) -> str:
     if record.missing is not None:
         return record.missing.sentence(recipe)
     if record.status == "partial":
-        return f"{recipe} was interrupted; the same command resumes"
+        return f"{recipe} was interrupted; to finish it, run the same command again"
+    if record.skipped:
+        return f"{recipe} was skipped; to finish it, run the same command again"
     return f"{recipe} failed: {str(record.error).removeprefix('EngineError: ')}"

@@ -31,7 +31,7 @@ from harness.runner import again
 from harness.runner.cells import Cell
 from harness.runner.execute import execute, failed
 from harness.runner.model_pool import ModelPool
-from harness.runner.progress import Progress
+from harness.runner.progress import SKIPPED, Progress
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """System errors after which nothing more can be written: no other cell could finish either."""
@@ -146,7 +146,7 @@ class _Relay(Progress):
             return
         self._looked = time.monotonic()
         if live.skip_file(self._results, cell.id).exists():
-            raise CellSkippedError("skipped; the same command goes on with it")
+            raise CellSkippedError(SKIPPED)
 
     def state(self, cell: Cell, state: str) -> None:
         self._leave_if_asked(cell, at_once=True)

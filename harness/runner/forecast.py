@@ -55,16 +55,16 @@ class Forecast:
     def sentence(self) -> str:
         """One line with every recipe, or why there is none; empty if nothing is left to run."""
         if not self.guesses:
-            why = [*self.uncounted, *(f"that of {name} is not known" for name in self.unknown)]
-            return f"no guess how long it takes: {'; '.join(why)}" if why else ""
+            why = [*self.uncounted, *(f"that of {name} is unknown" for name in self.unknown)]
+            return f"no time estimate: {'; '.join(why)}" if why else ""
         recipes = self.by_recipe
         parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in recipes.items())
         share = f" ({parts})" if len(recipes) > 1 else ""
         unknown = f"; not counted: {', '.join(self.unknown)}" if self.unknown else ""
         less = f"; less if {self.less_if}" if self.less_if else ""
         return (
-            f"a guess before anything is measured: {between(FASTER * self.total, SLOWER * self.total)} on this machine "
-            f"at its present load{share}{unknown}{''.join(f'; {why}' for why in self.uncounted)}{less}"
+            f"rough time estimate: {between(FASTER * self.total, SLOWER * self.total)} on this machine "
+            f"under its present load{share}{unknown}{''.join(f'; {why}' for why in self.uncounted)}{less}"
         )
 
 
@@ -84,8 +84,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-RANDOM = "{} is a model with random weights, for tests, which is not timed"
-SERVER = "how fast {} answers is known only once it is asked"
+RANDOM = "{} is a test model with random weights, which is not timed"
+SERVER = "how fast {} answers is unknown until it is asked"
 
 
 def _uncounted(model: str) -> str:

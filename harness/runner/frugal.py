@@ -21,6 +21,7 @@ from harness.results import run_scores
 from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.results.triage import read_triage
+from harness.runner.asked import complete
 from harness.runner.cells import Cell, describe_task
 from harness.runner.one_worker import keeping
 from harness.runner.progress import Progress
@@ -29,7 +30,7 @@ from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 
-REMEDY = "leave out --frugal to train it"
+REMEDY = "drop --frugal to train it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,8 @@ class _Stages:
     """What all stages share."""
 
     results: Path
+    progress: Progress
+    fresh_start: bool
     records: dict[str, RunRecord] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -65,7 +68,7 @@ def run(
 ) -> Frugal:
     """Run cells in stages and skip trainings that cannot change the answer; arguments as `runner.run`."""
     kept = keeping(executor)
-    stages, stage_progress = _Stages(results), StageProgress(progress)
+    stages = _Stages(results, StageProgress(progress), fresh_start=fresh)
     progress.plan(cells)
     for stage in _ordered(cells):
         chosen = [cell for cell in stage if not _pointless(cell, stages)]
@@ -74,7 +77,7 @@ def run(
         outcome = run_cells(
             chosen,
             results,
-            progress=stage_progress,
+            progress=stages.progress,
             cache=cache,
             on_finished=on_finished,
             executor=kept,
@@ -108,8 +111,8 @@ def _ordered(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _pointless(cell: Cell, stages: _Stages) -> bool:
-    """Whether to skip a training; if so, the reason is noted."""
-    if not cell.recipe.weights:
+    """Whether to skip a training; if so, the reason is noted. One that is finished costs nothing."""
+    if not cell.recipe.weights or (not stages.fresh_start and _is_complete(cell, stages.results)):
         return False
     reason = _reason(cell, stages)
     if reason:
@@ -118,7 +121,12 @@ def _pointless(cell: Cell, stages: _Stages) -> bool:
         stages.left_out[where] = LeftOut(
             task=where[0], model=where[1], recipe=name, reason=reason, remedy=REMEDY
         )
+        stages.progress.left_out(cell, reason)
     return bool(reason)
+
+
+def _is_complete(cell: Cell, results: Path) -> bool:
+    return complete(cell, ResultsFolder(results).run(cell.id)) is not None
 
 
 def foreseen(cells: Sequence[Cell], results: Path) -> tuple[Cell, ...]:

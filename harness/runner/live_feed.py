@@ -18,7 +18,8 @@ from harness.core.protocols import StepRecord
 from harness.results import live
 from harness.results.live import Ending, LiveCell, LiveRun
 from harness.results.records.run import RunRecord
-from harness.runner.progress import Progress, outcome
+from harness.runner.progress import Progress, ending, outcome
+from harness.runner.states import LEFT_OUT
 from harness.runner.time_left import TimeLeft
 
 if TYPE_CHECKING:
@@ -101,8 +102,13 @@ class LiveFeed(Progress):
 
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
         self._left.finished(cell)
-        done = sum(record.counts.get(name, 0) for name in ("scored", "invalid"))
-        self._change(cell, state=str(record.status), result=outcome(record), done=done, now=True)
+        counts = [record.counts[name] for name in ("scored", "invalid") if name in record.counts]
+        done = sum(counts) if counts else None  # A cell that failed or was skipped keeps its answers.
+        self._change(cell, state=ending(record), result=outcome(record), done=done, now=True)
+
+    def left_out(self, cell: Cell, why: str) -> None:
+        self._left.finished(cell)
+        self._change(cell, state=LEFT_OUT, result=why, now=True)
 
     def _change(
         self,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 from harness.core import terminal
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
-from harness.runner.progress import Progress, left, outcome
-from harness.runner.states import ENDED, in_words
+from harness.runner.progress import Progress, ending, left, outcome
+from harness.runner.states import ENDED, LEFT_OUT, in_words
 from harness.runner.time_left import TimeLeft
 
 if TYPE_CHECKING:
@@ -169,7 +169,12 @@ class LiveProgress(Progress):
         self._time_left.finished(cell)
         text = f"{record.seconds:.0f} s" if fresh else "already done"
         row = self._rows[cell.key]
-        row.state, row.text, row.result = str(record.status), text, outcome(record)
+        row.state, row.text, row.result = ending(record), text, outcome(record)
+
+    def left_out(self, cell: Cell, why: str) -> None:
+        self._time_left.finished(cell)
+        row = self._rows[cell.key]
+        row.state, row.text, row.result = LEFT_OUT, "", why
 
 
 def _age(row: _LiveRow) -> str:

@@ -48,11 +48,22 @@ class Progress:
 
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None: ...
 
+    def left_out(self, cell: Cell, why: str) -> None:
+        """A planned cell does not run, because it cannot change the answer."""
+
+
+SKIPPED = "skipped; to finish it, run the same command again"
+
+
+def ending(record: RunRecord) -> str:
+    """The state in which a cell ended: its record's status, but what was skipped on request has not failed."""
+    return "skipped" if record.skipped else str(record.status)
+
 
 def outcome(record: RunRecord) -> str:
     """One cell's result in a few words."""
-    if record.error_type == "CellSkippedError":
-        return "skipped; the same command goes on with it"
+    if record.skipped:
+        return SKIPPED
     if record.status == "failed":
         return f"failed: {record.error}"
     if record.status == "pruned":
@@ -129,6 +140,10 @@ class Several(Progress):
         for member in self._members:
             member.finished(cell, record, fresh=fresh)
 
+    def left_out(self, cell: Cell, why: str) -> None:
+        for member in self._members:
+            member.left_out(cell, why)
+
 
 class PlainProgress(Progress):
     """A line per change of state and every 10 seconds in between: for CI logs."""
@@ -197,3 +212,7 @@ class PlainProgress(Progress):
         seconds = f" · {record.seconds:.0f} s" if fresh else " · already done"
         self._time_left.finished(cell)
         self._say(cell, outcome(record) + seconds + (self._rest() if fresh else ""))
+
+    def left_out(self, cell: Cell, why: str) -> None:
+        self._time_left.finished(cell)
+        self._say(cell, f"left out: {why}")

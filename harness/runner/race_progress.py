@@ -43,6 +43,9 @@ class RaceProgress(Progress):
             self.fresh.add(cell.id)
         self._inner.state(cell, "waiting")
 
+    def left_out(self, cell: Cell, why: str) -> None:
+        self._inner.left_out(cell, why)
+
     def close(self, records: Mapping[str, RunRecord]) -> None:
         """Say of every cell how it ended."""
         for id_, cell in self._ended.items():

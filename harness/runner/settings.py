@@ -20,30 +20,30 @@ class ExperimentSettings:
     A default means "not given": a command's settings win over those of its experiment file.
     """
 
-    model: Annotated[Repeated, typer.Option(help="Model (repeatable).", show_default=False)] = ()
+    model: Annotated[Repeated, typer.Option(help="Model to use (repeatable).", show_default=False)] = ()
     recipes: Annotated[
         str | Sequence[str | Mapping[str, object]],
         Typed(str),
         Field(min_length=1),
-        typer.Option(help="Comma-separated recipes.", show_default=False),
+        typer.Option(help="Recipes to run, comma-separated.", show_default=False),
     ] = ()
     seeds: Annotated[
         int | None, Field(ge=1), typer.Option(help="Number of random seeds.", show_default="1")
     ] = None
-    limit: Annotated[int | None, Field(ge=1), typer.Option(help="Only a sample of N test examples.")] = None
+    limit: Annotated[
+        int | None, Field(ge=1), typer.Option(help="Ask only a random sample of N test examples.")
+    ] = None
     stop_when_sure: Annotated[
         bool | None,
         typer.Option(
             "--stop-when-sure",
-            help="Ask and train no more once it is sure whether to prompt, retrieve or finetune.",
+            help="Stop once it is certain whether to prompt, retrieve or finetune.",
             show_default=False,
         ),
     ] = None
     frugal: Annotated[
         bool | None,
-        typer.Option(
-            "--frugal", help="Leave out training that cannot change the answer.", show_default=False
-        ),
+        typer.Option("--frugal", help="Skip training that cannot change the answer.", show_default=False),
     ] = None
     tune: Annotated[
         str | int | None,
@@ -56,18 +56,24 @@ class ExperimentSettings:
     together: Annotated[
         bool | None,
         typer.Option(
-            "--together", help="With --tune: tune prompt then weights, and weights then prompt, too."
+            "--together", help="With --tune: also tune prompt then weights, and weights then prompt."
         ),
     ] = None
     proposer: Annotated[
         str | None,
         typer.Option(help="With --tune: the model that writes instructions.", show_default="the model"),
     ] = None
-    labels: Annotated[Numbers, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = ()
-    settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
-    report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None
+    labels: Annotated[
+        Numbers, typer.Option(help="Label curve: train on these many labels, e.g. 25,50,100.")
+    ] = ()
+    settings: Annotated[
+        Repeated, typer.Option("--set", help="Override a recipe setting, e.g. weights.lora_r=8 (repeatable).")
+    ] = ()
+    report: Annotated[
+        File, typer.Option(help="Where to write the report.", show_default="reports/<name>.html")
+    ] = None
     prices: Annotated[File, typer.Option(help="YAML file with prices, for the break-even point.")] = None
-    cache: Annotated[bool | None, typer.Option(help="Reuse stored answers.", show_default="cache")] = None
+    cache: Annotated[bool | None, typer.Option(help="Reuse cached answers.", show_default="cache")] = None
     executor: Annotated[
         str | Mapping[str, object] | None,
         Typed(str),

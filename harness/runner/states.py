@@ -6,17 +6,19 @@ WORDS = {
     "waiting": "waiting",
     "starting": "loading the model",
     "training": "training",
-    "dev score": "training: answering dev examples",
-    "checking": "checking what was trained",
+    "dev score": "training: scoring dev examples",
+    "checking": "checking the trained model",
     "answering": "answering",
     "timing": "measuring speed",
     "done": "done",
     "partial": "some answers are missing",
     "failed": "failed",
     "skipped": "skipped",
-    "pruned": "cut short",
+    "pruned": "stopped early",
 }
-ENDED = ("done", "partial", "failed", "skipped", "pruned")
+LEFT_OUT = "left out"
+"""The state of a cell that does not run, because it cannot change the answer."""
+ENDED = ("done", "partial", "failed", "skipped", "pruned", LEFT_OUT)
 """States after which nothing more happens."""
 
 

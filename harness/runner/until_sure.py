@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from harness.core.execution import Executor
@@ -61,15 +61,18 @@ class Race:
         lines = [f"stopped when sure: {self.saved:,} of {self.total:,} answers were not needed"]
         names = list(dict.fromkeys(cell.recipe.name for cell in self.not_needed))
         if names:
-            lines.append(f"not begun, because the verdict could not change: {', '.join(names)}")
-        return (*lines, "the same command without --stop-when-sure asks the rest and keeps what is answered")
+            lines.append(f"not started, because it could not change the verdict: {', '.join(names)}")
+        return (
+            *lines,
+            "for the rest, run the same command without --stop-when-sure; finished answers are kept",
+        )
 
     @property
     def nothing_saved(self) -> tuple[str, ...]:
         """A sentence if every answer was asked for; empty if some were not, or all recipes failed."""
         if self.saved or not self.total:
             return ()
-        return (f"--stop-when-sure left nothing out: all {self.total:,} answers were needed",)
+        return (f"--stop-when-sure saved nothing: all {self.total:,} answers were needed",)
 
 
 @dataclass
@@ -113,7 +116,9 @@ class _Rounds:
     on_finished: Callable[[Path], None]
     executor: Executor | None
     records: dict[str, RunRecord] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    """By the ids of the cells that ran together. Those of a later round replace those of an earlier one, which count
+    fewer answers."""
     fresh: set[str] = field(default_factory=set)
 
     def run(self, cells: Sequence[Cell]) -> None:
@@ -126,7 +131,7 @@ class _Rounds:
             executor=self.executor,
         )
         self.records |= {record.id: _timed(record, self.records.get(record.id)) for record in outcome.records}
-        self.notes += outcome.notes
+        self.notes[tuple(cell.id for cell in cells)] = outcome.notes
         self.fresh |= self.progress.fresh
 
     def _finished(self, path: Path) -> None:
@@ -167,15 +172,18 @@ def run(
     ran = tuple(cell for entrant in entrants if entrant.begun for cell in entrant.now())
     rounds.progress.close(rounds.records)
     begun = {cell.id for cell in ran}
+    not_needed = tuple(cell for cell in cells if cell.id not in begun)
+    for cell in not_needed:
+        progress.left_out(cell, "it could not change the verdict")
     return Race(
         outcome=Outcome(
             records=tuple(rounds.records[cell.id] for cell in ran),
             folders=tuple(ResultsFolder(results).run(cell.id).path for cell in ran),
             fresh=len(rounds.fresh),
-            notes=tuple(dict.fromkeys(rounds.notes)),
+            notes=tuple(dict.fromkeys(chain.from_iterable(rounds.notes.values()))),
         ),
         cells=ran,
-        not_needed=tuple(cell for cell in cells if cell.id not in begun),
+        not_needed=not_needed,
         saved=sum(len(e.cells) * (e.whole - min(e.asked, e.whole)) for e in entrants if not e.failed),
         total=sum(len(e.cells) * e.whole for e in entrants if not e.failed),
     )

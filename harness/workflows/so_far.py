@@ -31,8 +31,8 @@ class SoFar:
         asked = {c.id: frozenset(e.id for e in c.examples) for c in ended if c.asks is not None}
         folders = [ResultsFolder(self._results).run(cell.id).path for cell in ended]
         for verdict in run_scores.verdicts(folders, asked=asked):
-            if verdict.sentence != self._last and verdict.kind != "nothing_to_compare":
+            if verdict.sentence != self._last and len(verdict.summaries) > 1:
                 self._last = verdict.sentence
                 self._progress.so_far(
-                    f"so far, of {', '.join(s.recipe for s in verdict.summaries)}: {verdict.sentence}"
+                    f"verdict so far ({', '.join(s.recipe for s in verdict.summaries)}): {verdict.sentence}"
                 )

@@ -37,7 +37,7 @@ FAMILIES = {
 """What the demo's recipes do."""
 FOR_NOW = " for now"
 """How the name of a recipe ends that may not be the best."""
-SO_FAR = "so far, of "
+SO_FAR = "verdict so far ("
 """How that line begins."""
 
 

@@ -58,10 +58,18 @@ def test_it_shows_cells_loss_answers_verdict_and_report_as_they_come(
         assert "3 of 20" in text(page, "#cells")
         assert "so far, of the first 3" in text(page, "#cells")
         assert not page.run("document.getElementById('so-far').hidden")
-        assert "at work · 75 s left" in text(page, "#state")
+        assert "running · 75 s left" in text(page, "#state")
         assert "lora: loss" in text(page, "#loss")
         assert text(page, "#live-verdict .sentence")
         assert page.run("document.querySelectorAll('#live-verdict circle').length") >= 2
+        assert page.run(
+            "[...document.querySelectorAll('.intervals text')].every(t => t.getBBox().x + t.getBBox().width <= 740)"
+        )
+        assert text(page, "#live-verdict .badge")
+        ground, ink = page.run(
+            "(s => [s.backgroundColor, s.color])(getComputedStyle(document.querySelector('#live-verdict .badge')))"
+        )
+        assert ground not in (ink, "rgba(0, 0, 0, 0)")
         until(
             lambda: page.run("!!document.getElementById('frame').contentDocument?.querySelector('#verdict')")
         )
@@ -110,7 +118,7 @@ def test_two_tabs_and_a_killed_and_resumed_run(
             until(lambda page=page: "interrupted" in text(page, "#state"))  # type: ignore[misc]
         live_kit.state(tmp_path, runs)
         for page in (first, second):
-            until(lambda page=page: "at work" in text(page, "#state"))  # type: ignore[misc]
+            until(lambda page=page: "running" in text(page, "#state"))  # type: ignore[misc]
 
 
 def test_a_click_asks_the_run_to_skip_a_cell(

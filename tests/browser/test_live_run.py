@@ -98,7 +98,7 @@ def test_a_tab_outlives_a_kill_and_becomes_the_report_of_the_resumed_run(
         try:
             page = chrome.visit(address)
             until(lambda: f"{ANSWERED} of 8" in text(page, "#cells"), PATIENCE)
-            assert "at work" in text(page, "#state")
+            assert "running" in text(page, "#state")
             until(lambda: re.search(r"answering · \d+ s", text(page, "#cells")), PATIENCE)
             assert "thing" in text(page, "#answers") or "red" in text(page, "#answers")
             process.send_signal(signal.SIGKILL)

@@ -327,7 +327,7 @@ def test_a_report_names_the_runs_that_it_leaves_out(run: Run, harness: Harness, 
     assert "not finished, and left out: " in err
     assert stopped.name in err
     text = re.sub(r"<[^>]+>", " ", Path("all.html").read_text(encoding="utf-8"))
-    assert "Left out: bm25_rag was interrupted; the same command resumes" in text
+    assert "Left out: bm25_rag was interrupted; to finish it, run the same command again" in text
     assert "Left out: gold_context failed: " in text
     assert {"zero_shot", "few_shot"} <= set(re.findall(r"\w+", text))
     _, out, _ = harness("report", "--json", "-o", "all.html")

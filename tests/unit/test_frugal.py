@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +16,13 @@ from harness.evidence.triage import Triage
 from harness.evidence.triage_forecast import Prediction
 from harness.evidence.verdict import decide
 from harness.evidence.verdict_types import RecipeSummary
+from harness.results import live
 from harness.runner import cells, frugal
 from harness.runner.progress import Progress
+from harness.runner.runner import run as run_cells
 from harness.workflows import run as workflow
 from harness.workflows.options.run import RunOptions
+from harness.workflows.so_far import SoFar
 from tests.simulate.world import run
 
 
@@ -73,7 +75,7 @@ def test_a_curve_is_cut_where_its_next_point_gains_less_than_the_margin_or_stays
     assert worth_training.curve_is_flat(flat, 200, (), 0.02) == ""
     assert worth_training.curve_is_flat(flat, 50, (), 0.02) == ""
     reason = worth_training.curve_is_flat(flat, 200, summaries(0.7), 0.02)
-    assert "reaches 54.0 points at most" in reason
+    assert "can reach 54.0 points at most" in reason
     assert worth_training.curve_is_flat(flat, 200, summaries(0.5), 0.02) == ""
 
 
@@ -99,6 +101,9 @@ class Heard(Progress):
     def finished(self, cell: Any, record: Any, *, fresh: bool) -> None:
         self.events.append(cell.recipe.name)
 
+    def left_out(self, cell: Any, why: str) -> None:
+        self.events.append(f"{cell.recipe.name} left out: {why}")
+
 
 def test_the_verdict_over_prompts_is_said_while_retrieval_goes_on(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
@@ -108,38 +113,61 @@ def test_the_verdict_over_prompts_is_said_while_retrieval_goes_on(
     chosen = workflow.experiment(options)
     workflow.run(chosen, tmp_path / "results", progress=heard, report=tmp_path / "r.html")
     order = [event.split(":")[0] for event in heard.events]
-    sentence = next(i for i, event in enumerate(order) if event.startswith("so far, of "))
+    sentence = next(i for i, event in enumerate(order) if event.startswith("verdict so far ("))
     assert order.index("bm25_rag") > sentence
     assert {"zero_shot", "few_shot"} <= set(order[: sentence + 1])
     assert "bm25_rag" not in order[sentence]
 
 
+def test_one_recipe_that_ended_is_no_verdict(tiny_task: Path, tmp_path: Path) -> None:
+    """The other one was skipped or failed."""
+    heard = Heard()
+    options = RunOptions(
+        str(tiny_task), model=("tiny",), recipes=("bm25_rag", "few_shot", "zero_shot"), limit=4
+    )
+    planned = cells.plan(workflow.experiment(options))
+    run_cells(planned[:1], tmp_path, progress=heard)
+    so_far = SoFar(planned, tmp_path, heard)
+    for cell in planned[:2]:
+        so_far.finished(cell.id)
+    assert heard.events == [planned[0].recipe.name]
+
+
 def test_what_is_left_out_is_not_run_and_is_said(
-    tiny_task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A probe's word keeps a recipe from training; here few_shot stands for one that trains."""
-    monkeypatch.setattr(
-        frugal, "_pointless",
-        lambda cell, stages, real=frugal._pointless: real(SimpleNamespace(
-            recipe=SimpleNamespace(weights=("w",), name="lora"), labels=None, task=cell.task, model=cell.model,
-            fingerprint=cell.fingerprint,
-        ), stages) if cell.recipe.name == "few_shot" else False,
-    )  # fmt: skip
     monkeypatch.setattr(frugal, "read_triage", lambda *_, **__: triage(worth=False, certain=True))
     options = RunOptions(
-        str(tiny_task), model=("fake",), recipes=("zero_shot", "few_shot"), results=tmp_path / "results",
+        str(tiny_task), model=("tiny",), recipes=("zero_shot", "lora"), limit=2, results=tmp_path / "results",
         report=tmp_path / "r.html", quiet=True, frugal=True,
     )  # fmt: skip
     done = workflow.from_options(options)
     assert done is not None
     assert [record.recipe.name for record in done.outcome.records] == ["zero_shot"]
     (left,) = done.left_out
-    assert left.sentence == (
-        "lora left out: the probes rule it out: 5 % is form; leave out --frugal to train it"
-    )
-    assert left.sentence.split(": ")[0] in done.report.read_text("utf-8") or "lora" in done.report.read_text(
-        "utf-8"
-    )
+    assert left.sentence == ("lora left out: the probes rule it out: 5 % is form; drop --frugal to train it")
+    assert left.sentence in done.report.read_text("utf-8")
+    run = live.read(tmp_path / "results", "colours")
+    assert run is not None
+    assert [cell.state for cell in run.cells] == ["done", "left out"]
+
+
+def test_a_training_that_is_finished_is_kept(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frugal, "read_triage", lambda *_, **__: triage(worth=False, certain=True))
+    options = RunOptions(
+        str(tiny_task), model=("tiny",), recipes=("zero_shot", "lora", "qlora"), limit=2,
+        settings=("weights.num_train_epochs=1",),
+    )  # fmt: skip
+    planned = cells.plan(workflow.experiment(options))
+    results, heard = tmp_path / "results", Heard()
+    run_cells(planned[:2], results, progress=Progress())
+    done = frugal.run(planned, results, progress=heard)
+    assert [record.recipe.name for record in done.outcome.records] == ["zero_shot", "lora"]
+    assert "qlora left out: the probes rule it out: 5 % is form" in heard.events
+    again = frugal.run(planned, results, progress=Progress(), fresh=True)
+    assert [record.recipe.name for record in again.outcome.records] == ["zero_shot"]
 
 
 def test_stages_are_untrained_first_then_by_labels(tiny_task: Path) -> None:

@@ -12,8 +12,9 @@ from harness.results import live
 from harness.results.live import LiveRun
 from harness.runner import live_feed
 from harness.runner.live_feed import LiveFeed
+from harness.runner.progress import SKIPPED
 from tests.live_kit import until
-from tests.unit.test_progress import cell
+from tests.unit.test_progress import RECORD, cell
 
 
 def answered(results: Path) -> list[int]:
@@ -62,3 +63,16 @@ def test_two_commands_about_one_task_have_a_page_each(tmp_path: Path) -> None:
     assert live.name_beside(tmp_path, "colours") == "colours-2"
     live.write(tmp_path, LiveRun(name="colours", pid=os.getppid(), ending="done"))
     assert live.name_beside(tmp_path, "colours") == "colours"
+
+
+def test_what_was_skipped_has_not_failed_and_keeps_its_answers(tmp_path: Path) -> None:
+    one = cell("zero_shot")
+    record = RECORD.changed(status="failed", error_type="CellSkippedError", counts={}, metrics={})
+    with LiveFeed(tmp_path, "colours") as feed:
+        feed.plan([one])
+        feed.answering(one, done=3, total=8)
+        feed.finished(one, record, fresh=True)
+    run = live.read(tmp_path, "colours")
+    assert run is not None
+    (shown,) = run.cells
+    assert (shown.state, shown.done, shown.result) == ("skipped", 3, SKIPPED)

@@ -14,10 +14,11 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.engines.fake import FakeEngine
+from harness.report import badges
 from harness.report.live import opening, tail
 from harness.report.live.score_so_far import ScoreSoFar
 from harness.report.live.watch import Watch
-from harness.results import live
+from harness.results import live, run_scores
 from harness.results.folder import RunFolder
 from harness.results.live import LiveCell, LiveRun
 from harness.results.records.sample import mean_score
@@ -85,7 +86,7 @@ def test_the_first_event_says_everything_in_words(address: str) -> None:
     words = {cell["name"]: cell["state"] for cell in event["cells"]}  # type: ignore[attr-defined,index]
     assert words["zero_shot"] == "done"
     assert "answering" in words.values()
-    assert event["state"] == "at work"
+    assert event["state"] == "running"
     assert event["seconds_left"] == 75.0
     (verdict,) = event["verdicts"]  # type: ignore[misc]
     assert verdict["sentence"]  # type: ignore[index]
@@ -93,6 +94,20 @@ def test_the_first_event_says_everything_in_words(address: str) -> None:
     assert event["answers"]
     (curve,) = event["curves"]  # type: ignore[misc]
     assert curve["name"] == "lora"  # type: ignore[index]
+
+
+def test_the_verdict_has_the_reports_badge_and_needs_two_recipes(tmp_path: Path) -> None:
+    runs = live_kit.folders(tmp_path)
+    live_kit.state(tmp_path, runs[:1])
+    watch = Watch(tmp_path, NAME)
+    watch.look()
+    assert json.loads(watch.json)["verdicts"] == []
+    live_kit.state(tmp_path, runs)
+    watch = Watch(tmp_path, NAME)
+    watch.look()
+    (shown,) = json.loads(watch.json)["verdicts"]
+    (verdict,) = run_scores.verdicts(runs)
+    assert (shown["badge"], shown["tone"]) == (badges.badge(verdict), badges.tone(verdict))
 
 
 def test_a_cell_at_work_shows_its_score_so_far_and_the_page_says_why_it_has_no_interval(
@@ -107,7 +122,7 @@ def test_a_cell_at_work_shows_its_score_so_far_and_the_page_says_why_it_has_no_i
     mean = mean_score(rows, head.task.primary)
     assert current["so_far"] == f"{head.task.primary} {mean:.3f} so far, of the first 3"
     assert {cell["so_far"] for cell in ended} == {""}
-    assert "not a random part of the test set" in ask(address)[1]
+    assert "not a random sample of the test set" in ask(address)[1]
 
 
 def test_the_score_so_far_follows_a_file_that_grows_and_one_that_is_written_anew(tmp_path: Path) -> None:
@@ -191,11 +206,11 @@ def test_a_killed_command_is_said_to_be_interrupted_and_a_resumed_one_to_be_at_w
     watch = Watch(tmp_path, NAME)
     watch.look()
     before = json.loads(watch.json)
-    assert before["state"] == "interrupted: the same command resumes"
+    assert before["state"] == "interrupted: to resume, run the same command"
     assert before["cells"][-1]["state"] == "interrupted"
     live_kit.state(tmp_path, runs)
     watch.look()
-    assert json.loads(watch.json)["state"] == "at work"
+    assert json.loads(watch.json)["state"] == "running"
 
 
 def test_a_file_that_only_claims_to_be_a_report_is_not_served(tmp_path: Path) -> None:
@@ -273,6 +288,11 @@ def test_a_cell_that_is_skipped_keeps_its_answers_and_the_same_command_goes_on(
     kept = {row.sample_id for row in RunFolder(done.outcome.folders[0]).rows()}
     assert 0 < len(kept) < 8
     assert done.exit_code == 3
+    assert done.incomplete == ("zero_shot was skipped; to finish it, run the same command again",)
+    report = done.report.read_text("utf-8")
+    assert f"Left out: {done.incomplete[0]}" in report
+    assert "1 run was skipped." in report
+    assert "run failed" not in report
     monkeypatch.setattr(engine, "_text", reply)
     engine.asked.clear()
     again = workflow.from_options(_options(tiny_task, tmp_path))

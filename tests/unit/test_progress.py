@@ -183,3 +183,18 @@ def test_several_are_all_told_and_all_left(clock: SimpleNamespace) -> None:
     with Several([Listener("a"), Listener("b")]) as both:
         both.state(cell(), "training")
     assert messages == ["a training", "b training", "b left", "a left"]
+
+
+def test_what_is_left_out_is_over_and_says_why(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live, plain, one, other = LiveProgress(), PlainProgress(), cell("zero_shot"), cell()
+    both = Several([live, plain])
+    both.plan([one, other])
+    both.finished(one, RECORD, fresh=True)
+    both.left_out(other, "it could not change the verdict")
+    text = drawn(live)
+    assert "100%" in text.splitlines()[0]
+    assert "left out" in text
+    assert "it could not change the verdict" in text
+    assert "task-lora: left out: it could not change the verdict" in capsys.readouterr().err

@@ -74,10 +74,10 @@ def test_a_random_model_and_a_server_are_not_reckoned_and_the_line_says_why(
 ) -> None:
     of_tiny = forecast(cells(tiny_task, "zero_shot", "lora"), tmp_path)
     assert of_tiny.guesses == {}
-    assert of_tiny.sentence.startswith("no guess how long it takes: tiny is a model with random weights")
+    assert of_tiny.sentence.startswith("no time estimate: tiny is a test model with random weights")
     served = [replace(cell, model="openai:m@http://h/v1") for cell in cells(tiny_task, "zero_shot")]
-    why = "how fast openai:m@http://h/v1 answers is known only once it is asked"
-    assert forecast(served, tmp_path).sentence == f"no guess how long it takes: {why}"
+    why = "how fast openai:m@http://h/v1 answers is unknown until it is asked"
+    assert forecast(served, tmp_path).sentence == f"no time estimate: {why}"
 
 
 def test_nothing_is_said_where_nothing_is_left_to_run(tiny_task: Path, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def guessed(*guesses: tuple[str, float], unknown: tuple[str, ...] = ()) -> Forec
 def test_it_is_said_in_one_line_as_a_range_with_every_recipe() -> None:
     known = guessed(("zero_shot", 5.0), ("lora", 300.0), ("full", 600.0), unknown=("lora_dpo",))
     assert known.sentence == (
-        "a guess before anything is measured: 11 to 30 min on this machine at its present load "
+        "rough time estimate: 11 to 30 min on this machine under its present load "
         "(zero_shot 5 s, lora 5 min, full 10 min); not counted: lora_dpo"
     )
     assert [duration(seconds) for seconds in (0.2, 40, 720, 12600)] == ["1 s", "40 s", "12 min", "3.5 h"]
@@ -147,9 +147,7 @@ def test_it_is_worked_out_only_where_it_is_shown(capsys: pytest.CaptureFixture[s
     Progress().forecast(expected)
     assert not asked
     Several([Progress(), PlainProgress()]).forecast(expected)
-    assert capsys.readouterr().err.startswith(
-        "a guess before anything is measured: 8 to 20 min on this machine"
-    )
+    assert capsys.readouterr().err.startswith("rough time estimate: 8 to 20 min on this machine")
 
 
 def _talking(lengths: Any) -> Any:
@@ -176,7 +174,7 @@ def test_a_run_says_it_first(
     monkeypatch.setattr(forecasting.flops_estimate, "_lengths", _talking(flops_estimate._lengths))
     workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
     first, *rest = capsys.readouterr().err.splitlines()
-    assert first.startswith("a guess before anything is measured: "), "no library speaks before it"
+    assert first.startswith("rough time estimate: "), "no library speaks before it"
     assert "a library's notice" not in rest
     workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
-    assert "a guess" not in capsys.readouterr().err, "nothing is left to run"
+    assert "estimate" not in capsys.readouterr().err, "nothing is left to run"

@@ -16,7 +16,7 @@ from harness.report.live.watch import Watch
 from harness.results import live
 from harness.results.folder import RunFolder
 from harness.results.live import LiveCell, LiveRun
-from harness.runner import until_sure
+from harness.runner import again, until_sure
 from harness.runner.cells import Cell
 from harness.workflows import run as workflow
 from harness.workflows.options.run import RunOptions
@@ -101,6 +101,8 @@ def test_a_clear_difference_stops_the_run_and_says_what_was_saved(
     watch.look()
     assert "Stopped when sure" not in watch.page
     assert "Asked so far: " in watch.page
+    assert "Do next" in done.report.read_text("utf-8")
+    assert "Do next" not in watch.page
     assert f"zero_shot {counts['zero_shot']} of {COUNT} examples" in watch.page
 
 
@@ -136,7 +138,7 @@ def test_equal_recipes_are_asked_everything_and_judged_as_a_full_run(
     done = session(task, tmp_path)
     assert all(len(ids) == COUNT for ids in answered(done).values())
     assert done.early == ()
-    all_asked = f"--stop-when-sure left nothing out: all {3 * COUNT} answers were needed"
+    all_asked = f"--stop-when-sure saved nothing: all {3 * COUNT} answers were needed"
     assert all_asked in done.outcome.notes
     assert all_asked not in session(task, tmp_path, sure=False).outcome.notes
     assert not any(pair.anytime for pair in done.verdicts[0].comparisons)
@@ -159,24 +161,35 @@ def test_without_the_option_the_rest_is_asked_once_and_the_verdict_is_the_full_o
     assert full.verdicts[0].sentence == alone.verdicts[0].sentence
 
 
+def test_a_note_is_that_of_the_last_round(
+    task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note counts the answers of its round, so that each round has another one."""
+    engine.answer = knows(few=0.95)
+    monkeypatch.setattr(again, "remarks", lambda record: [f"{record.id}: {record.counts['scored']} answers"])
+    done = session(task, tmp_path)
+    last = {f"{record.id}: {record.counts['scored']} answers" for record in done.outcome.records}
+    assert sorted(done.outcome.notes) == sorted(last)
+
+
 def test_the_same_command_again_asks_nothing(task: Path, tmp_path: Path, engine: FakeEngine) -> None:
     engine.answer = knows(few=0.95)
     first = session(task, tmp_path)
     engine.asked.clear()
-    again = session(task, tmp_path)
+    repeated = session(task, tmp_path)
     assert engine.asked == []
-    assert again.verdicts[0].sentence == first.verdicts[0].sentence
-    assert again.early == first.early
+    assert repeated.verdicts[0].sentence == first.verdicts[0].sentence
+    assert repeated.early == first.early
 
 
 def test_a_full_run_is_taken_whole(task: Path, tmp_path: Path, engine: FakeEngine) -> None:
     engine.answer = knows(few=0.95)
     full = session(task, tmp_path, sure=False)
     engine.asked.clear()
-    again = session(task, tmp_path)
+    repeated = session(task, tmp_path)
     assert engine.asked == []
-    assert again.early == ()
-    assert again.verdicts[0].comparisons == full.verdicts[0].comparisons
+    assert repeated.early == ()
+    assert repeated.verdicts[0].comparisons == full.verdicts[0].comparisons
 
 
 def test_answers_of_an_interrupted_full_run_are_no_random_beginning(
@@ -216,8 +229,8 @@ def test_training_that_cannot_change_the_family_is_not_begun(
     }
     done = session(task, tmp_path, **more)
     assert "again" not in answered(done)
-    assert any("not begun" in line and "again" in line for line in done.early)
-    assert "not begun" not in " ".join(session(task, tmp_path / "results", sure=False, **more).early)
+    assert any("not started" in line and "again" in line for line in done.early)
+    assert "not started" not in " ".join(session(task, tmp_path / "results", sure=False, **more).early)
 
 
 def test_a_failed_recipe_does_not_stop_the_others(

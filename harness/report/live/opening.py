@@ -67,7 +67,7 @@ def beside(results: Path, name: str) -> str:
 
 def announce(address: str) -> None:
     """Print the page's address, and open it if there is a screen."""
-    say(f"live page: {address} (this machine only; the address is the key)", error=True)
+    say(f"live page: {address} (for this machine only; keep the address to yourself)", error=True)
     if _has_screen():
         webbrowser.open(_detour(address).as_uri())
 

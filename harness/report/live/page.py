@@ -29,14 +29,14 @@ PAGE = """\
 <button id="stop" type="button" hidden>Stop</button>
 </div></header>
 <main>
-<section id="live-verdict" aria-label="Verdict so far"><p class="soft">The verdict so far appears once two recipes have
-answered.</p></section>
+<section id="live-verdict" aria-label="Verdict so far"><p class="soft">The verdict so far appears once
+two recipes can be compared.</p></section>
 <section aria-label="Progress"><progress id="whole" max="1" value="0" aria-label="All cells"></progress>
 <div class="scroll"><table id="cells"><thead><tr><th>recipe</th><th>state</th><th>answers</th><th>training</th><th>result</th>
 <th><span class="unseen">skip</span></th></tr></thead><tbody></tbody></table></div>
-<p id="so-far" class="soft" hidden>A score so far has no interval: short answers end first and prompts that begin alike are asked
-together, so the first answers are not a random part of the test set. A recipe counts in the verdict once it has every answer; with
-<code>--stop-when-sure</code>, after each round, whose examples are drawn in a random order.</p></section>
+<p id="so-far" class="soft" hidden>A score so far has no interval: short answers finish first, and prompts with the same beginning are
+asked together, so the first answers are not a random sample of the test set. A recipe counts toward the verdict once it has all its
+answers; with <code>--stop-when-sure</code>, after each round, because rounds are drawn at random.</p></section>
 <section id="loss" aria-label="Training loss" hidden><h2>Training loss</h2><div class="multiples"></div></section>
 <section id="answers" aria-label="Latest answers" hidden><h2>Latest answers</h2><div class="scroll"><table><thead><tr>
 <th>recipe</th><th>example</th><th>answer</th><th>target</th><th>score</th></tr></thead><tbody></tbody></table></div></section>

@@ -144,7 +144,7 @@ class LiveServer:
         cells = [] if run is None or not run.at_work else [one.id for one in run.cells if not one.result]
         chosen = [one for one in cells if cell in (None, one)]
         if not chosen:
-            return PlainTextResponse("no such cell at work", status_code=404, headers=HEADERS)
+            return PlainTextResponse("no such cell is running", status_code=404, headers=HEADERS)
         for one in chosen:
             live.skip(self.watch.results, one)
         return PlainTextResponse("asked", headers=HEADERS)

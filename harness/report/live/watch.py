@@ -13,6 +13,7 @@ from harness.core.finite import finite_json
 from harness.evidence import early
 from harness.evidence.verdict_types import Verdict
 from harness.report import build
+from harness.report.badges import badge, tone
 from harness.report.data import load, with_verdicts
 from harness.report.html.page import visible
 from harness.report.live import tail
@@ -48,6 +49,8 @@ class VerdictSoFar:
     task: str
     model: str
     badge: str
+    tone: str
+    """The badge's color, as in the report."""
     sentence: str
     rows: tuple[Row, ...]
 
@@ -183,7 +186,7 @@ class Watch:
         data = with_verdicts(load(self.results, [f.path.name for f in ended]), self.name, verdicts)
         sections = [name for name, _ in build.discover() if name not in NOT_YET]
         self.page = build.render(data, only=sections)
-        self._verdicts = tuple(_verdict(verdict) for verdict in verdicts)
+        self._verdicts = tuple(_verdict(verdict) for verdict in verdicts if len(verdict.summaries) > 1)
         self._known, self._report = known, self._report + 1
         self._built, self._took = time.monotonic(), time.monotonic() - clock
 
@@ -200,15 +203,15 @@ def _final(run: LiveRun) -> Path | None:
 
 def _state(run: LiveRun) -> str:
     if run.at_work:
-        return "at work"
+        return "running"
     if run.interrupted and run.cells:
-        return "interrupted: the same command resumes"
+        return "interrupted: to resume, run the same command"
     words = {
         "done": "finished",
-        "stopped": "stopped: the same command resumes",
+        "stopped": "stopped: to resume, run the same command",
         "failed": "ended with an error",
     }
-    return words.get(run.ending, "about to begin")
+    return words.get(run.ending, "starting")
 
 
 def _name(cell: live.LiveCell) -> str:
@@ -244,7 +247,8 @@ def _verdict(verdict: Verdict) -> VerdictSoFar:
     return VerdictSoFar(
         task=visible(verdict.task),
         model=visible(verdict.model),
-        badge=visible(verdict.families.badge),
+        badge=visible(badge(verdict)),
+        tone=tone(verdict),
         sentence=visible(verdict.sentence),
         rows=tuple(rows),
     )

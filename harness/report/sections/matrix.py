@@ -29,8 +29,8 @@ FLIPPED = {"better": "worse", "worse": "better"}
 Column = tuple[str, str, Callable[[RecipeSummary], components.TableCell]]
 """A heading, what it means, and the cell of a row."""
 _KEY = """\
-<p class="key">Scores and validity in points of 100; small print: 95 % intervals; those of the primary score and
-against the best hold all together and decide, those of the other metrics each by itself. Against the best:
+<p class="key">Scores and validity are in points of 100, with 95 % intervals in small print. Those of the primary score and
+of the differences from the best hold all together and decide the verdict; those of other metrics hold one by one. Against the best:
 {% for mark, words in marks %}<span><b>{{ mark }}</b> {{ words }}</span>{% if not loop.last %}, {% endif %}{% endfor %}.
 A cost of – was not measured.{% for sentence in more %} {{ sentence }}{% endfor %}</p>
 """

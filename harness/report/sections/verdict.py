@@ -195,13 +195,15 @@ def _costs(chosen: RecipeSummary) -> list[tuple[str, str, str]]:
 
 
 def _trouble(group: TaskGroup) -> str:
-    failed = sum(run.record.status == "failed" for run in group.runs)
+    skipped = sum(run.record.skipped for run in group.runs)
+    failed = sum(run.record.status == "failed" for run in group.runs) - skipped
     partial = sum(run.record.status == "partial" for run in group.runs)
     errors = sum(row.finish_reason == "error" for run in group.runs for row in run.rows)
     sentences = [
         f"{number} {one if number == 1 else many}"
         for number, one, many in (
             (failed, "run failed", "runs failed"),
+            (skipped, "run was skipped", "runs were skipped"),
             (partial, "run is not finished", "runs are not finished"),
             (
                 errors,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.core.errors import CellSkippedError
 from harness.core.recipes import SLOTS
 from harness.results.records.base import JsonObject, JsonValue, Lenient, Record
 from harness.results.records.imported import ImportRecord
@@ -254,6 +255,11 @@ class RunRecord(CellRecord):
     def ended(self) -> bool:
         """Whether the run ended, even with missing answers."""
         return self.status == "done" or (self.status == "partial" and self.metrics is not None)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether somebody asked to leave it unfinished: it did not fail, and the same command finishes it."""
+        return self.error_type == CellSkippedError.__name__
 
     @property
     def has_answers(self) -> bool:

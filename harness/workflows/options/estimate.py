@@ -19,7 +19,7 @@ class EstimateOptions:
         typer.Argument(help="A hub id, a folder or its config.json, gguf:FILE, a bundled name; or 13B."),
     ] = field(default=None, kw_only=False)
     parameters: Annotated[str | None, typer.Option(help="Instead of a model: 13B, 135M …")] = None
-    recipes: Annotated[Names, typer.Option(help="Comma-separated recipes.")] = "zero_shot,lora,qlora,full"
+    recipes: Annotated[Names, typer.Option(help="Recipes, comma-separated.")] = "zero_shot,lora,qlora,full"
     dtype: Annotated[str, typer.Option(help="Data type of the weights: float32, bfloat16 or float16.")] = (
         "bfloat16"
     )

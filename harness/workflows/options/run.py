@@ -25,7 +25,7 @@ class RunOptions(ResultsOptions, ExperimentSettings):
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Rerun finished runs, too; the old ones are set aside.")
     ] = False
-    open: Annotated[bool, typer.Option("--open", help="Watch it in a browser while it is at work.")] = False
+    open: Annotated[bool, typer.Option("--open", help="Watch the run in a browser.")] = False
     quiet: Quiet = False
 
     def kept_words(self) -> tuple[str, ...]:

@@ -25,10 +25,10 @@ class SearchOptions(ResultsOptions):
         str | None, typer.Option(help="The model; by default the bundled one.", show_default=False)
     ] = None
     labels: Annotated[int | None, typer.Option(help="Only N train examples.")] = None
-    limit: Annotated[int | None, typer.Option(help="Only a sample of N dev examples.")] = None
-    test_limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples, at the end.")] = (
-        None
-    )
+    limit: Annotated[int | None, typer.Option(help="Ask only a random sample of N dev examples.")] = None
+    test_limit: Annotated[
+        int | None, typer.Option(help="At the end, ask only a random sample of N test examples.")
+    ] = None
     seed: Annotated[int, typer.Option(help="Seed for the sampler and the trials.")] = 0
     seeds: Annotated[int, typer.Option(help="Seeds for the final comparison on test; 0 skips it.")] = 3
     space: Annotated[

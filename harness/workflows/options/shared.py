@@ -27,7 +27,7 @@ RESULTS = typer.Option(
 )
 """`--results`, the same in every command: a folder, or a URL of remote storage that a local folder mirrors."""
 
-Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ class UpgradeOptions(ResultsOptions):
     )
     from_: Annotated[str, typer.Option("--from", help="The model in use.")]
     to: Annotated[str | None, typer.Option(help="The new model.", show_default="the one in use")] = None
-    recipes: Annotated[Names, typer.Option(help="Comma-separated recipes.")] = "zero_shot,lora"
+    recipes: Annotated[Names, typer.Option(help="Recipes, comma-separated.")] = "zero_shot,lora"
     from_base: Annotated[
         str | None,
         typer.Option(
@@ -34,7 +34,7 @@ class UpgradeOptions(ResultsOptions):
             help="How the new model is loaded: plain, int8 or nf4.", show_default="as the recipe says"
         ),
     ] = None
-    limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples.")] = None
+    limit: Annotated[int | None, typer.Option(help="Ask only a random sample of N test examples.")] = None
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
     allow_inconclusive: Annotated[
         bool, typer.Option(help="Exit 0 when the result is inconclusive; it is still reported.")

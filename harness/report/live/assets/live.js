@@ -69,7 +69,7 @@
     $("whole").value = share.length ? share.reduce((a, b) => a + b, 0) / share.length : 0;
     const rest = data.seconds_left === null ? "" : ` · ${left(data.seconds_left)}`;
     $("state").textContent = data.state + rest;
-    $("stop").hidden = data.state !== "at work";
+    $("stop").hidden = data.state !== "running";
   }
 
   function line(series, x, y, kind) {
@@ -107,7 +107,7 @@
 
   function intervals(verdict) {
     const height = 22 * verdict.rows.length + 8;
-    const drawing = shape("svg", { class: "intervals", viewBox: `0 0 640 ${height}`, role: "img", "aria-label": "Scores and their intervals" });
+    const drawing = shape("svg", { class: "intervals", viewBox: `0 0 740 ${height}`, role: "img", "aria-label": "Scores and their intervals" });
     verdict.rows.forEach((row, rank) => {
       const y = 16 + 22 * rank, x = (value) => 200 + 250 * value;
       const of = row.planned === null ? "" : ` of ${row.planned}`;
@@ -125,8 +125,9 @@
     if (!data.verdicts.length) return;
     const parts = data.verdicts.map((verdict) => {
       const part = el("div");
-      part.append(el("p", `${verdict.task} · ${verdict.model}`, { class: "soft" }));
-      part.append(el("p", verdict.badge, { class: "badge" }), el("p", verdict.sentence, { class: "sentence" }), intervals(verdict));
+      const eyebrow = el("p", undefined, { class: `eyebrow ${verdict.tone}` });
+      eyebrow.append(el("span", verdict.badge, { class: "badge" }), ` ${verdict.task} · ${verdict.model}`);
+      part.append(eyebrow, el("p", verdict.sentence, { class: "sentence" }), intervals(verdict));
       return part;
     });
     $("live-verdict").replaceChildren(...parts);
@@ -151,5 +152,5 @@
     cells(data); curves(data); answers(data); verdicts(data); report(data);
     document.documentElement.dataset.updates = Number(document.documentElement.dataset.updates || 0) + 1;
   });
-  source.addEventListener("error", () => { $("state").textContent = "not connected: the command or its page has ended"; });
+  source.addEventListener("error", () => { $("state").textContent = "disconnected: the page's server has stopped"; });
 })();
