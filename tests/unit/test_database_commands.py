@@ -175,6 +175,18 @@ def test_compare_agrees_with_the_files(harness: Command, results: Path) -> None:
     assert f"n {output['comparison']['n']}" in " ".join(plain.split())
 
 
+def test_a_pair_that_decides_nothing_is_not_called_provisional(harness: Command) -> None:
+    """Another seed cannot reverse what was not decided."""
+    model = "smollm2-135m-instruct-s0"
+    for first, second in (("lora", "qlora"), ("lora", "full"), ("lora", "zero_shot")):
+        names = [f"support_tickets-{name}-{model}" for name in (first, second)]
+        output = json.loads(harness("compare", *names, "--json")[1])
+        decided = output["comparison"]["outcome"] != "inconclusive"
+        assert output["comparison"]["provisional"]
+        assert ("another seed may reverse it" in output["sentence"]) == decided
+        assert decided == (second == "zero_shot")
+
+
 def test_db_rebuild_and_export(harness: Command, results: Path, tmp_path: Path) -> None:
     (results / "harness.duckdb").unlink(missing_ok=True)
     _, out, _ = harness("db", "rebuild", "--json")
