@@ -11,7 +11,7 @@ which is reported and never treated as equal or different.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -80,7 +80,7 @@ def _apart(identities: Sequence[Identity]) -> list[str]:
     known = [one for one in identities if not isinstance(one, str)]
     long = sorted({name for one in known for name, value in one.items() if len(_value(value)) > LONG})
     words = [unlike_words.texts(name, [one.get(name) for one in known]) for name in long]
-    of_known = iter(zip(*words, strict=True)) if words else iter([()] * len(known))
+    of_known: Iterator[Sequence[str]] = iter([[text[at] for text in words] for at in range(len(known))])
     texts = []
     for one in identities:
         if isinstance(one, str):

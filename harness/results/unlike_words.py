@@ -71,9 +71,9 @@ def _of_lists(name: str, values: Sequence[Sequence[JsonValue]]) -> list[str]:
 def _of_mappings(name: str, values: Sequence[Mapping[str, JsonValue]]) -> list[str]:
     keys = list(_once(key for value in values for key in value))
     parts = [texts(f"{name}.{key}", [value.get(str(key)) for value in values]) for key in keys]
-    told = [part for part in parts if any(part)]
-    more = [f"{len(told) - PATHS} more"] if len(told) > PATHS else []
-    return [", ".join([*filter(None, each), *more]) for each in zip(*told[:PATHS], strict=True)]
+    differing = [part for part in parts if any(part)]
+    more = [f"{len(differing) - PATHS} more"] if len(differing) > PATHS else []
+    return [", ".join([*filter(None, each), *more]) for each in zip(*differing[:PATHS], strict=True)]
 
 
 def _once(items: Iterator[JsonValue] | Sequence[JsonValue]) -> Iterator[JsonValue]:

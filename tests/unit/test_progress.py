@@ -141,8 +141,8 @@ def test_a_log_is_not_silent_while_nothing_new_is_heard(
     plain.finished(other, RECORD, fresh=True)
     clock.at += 60
     plain.still()
-    said = [line.partition(": ")[::2] for line in capsys.readouterr().err.splitlines()[1:]]
-    assert [words for words in said if "exact" not in words[1]] == [
+    lines = [line.partition(": ")[::2] for line in capsys.readouterr().err.splitlines()[1:]]
+    assert [words for words in lines if "exact" not in words[1]] == [
         ("task-lora", "answering 8 examples"),
         ("task-lora", "answered 0/8 … 11 s"),
         ("task-zero_shot", "loading the model"),
