@@ -13,9 +13,10 @@ from rich.console import Console
 
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
-from harness.runner import progress, progress_choice
+from harness.runner import plain_progress, progress, progress_choice
 from harness.runner.live_table import LiveProgress
-from harness.runner.progress import PlainProgress, Progress, Several
+from harness.runner.plain_progress import PlainProgress
+from harness.runner.progress import Progress, Several
 from harness.runner.time_left import TimeLeft
 
 RECORD = RunRecord.of({
@@ -27,7 +28,7 @@ RECORD = RunRecord.of({
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(at=100.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now.at)
+    monkeypatch.setattr(plain_progress.time, "monotonic", lambda: now.at)
     return now
 
 
@@ -153,7 +154,7 @@ def test_a_log_is_not_silent_while_nothing_new_is_heard(
 def test_a_log_ticks_while_it_is_open_and_no_longer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "TICK", 0.001)
+    monkeypatch.setattr(plain_progress, "TICK", 0.001)
     ticked = threading.Event()
     plain, one = PlainProgress(every=0.0), cell()
     monkeypatch.setattr(plain, "still", ticked.set)
