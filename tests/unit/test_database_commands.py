@@ -182,7 +182,7 @@ def test_a_pair_that_decides_nothing_is_not_called_provisional(outcome: Outcome,
     """Another seed cannot reverse what was not decided."""
     pair = Comparison(
         recipe="lora", reference="zero_shot", difference=0.1, low=-0.1, high=0.3, p=0.2, p_holm=0.4, n=8,
-        outcome=outcome, provisional=True,
+        outcome=outcome, examples_needed=None, provisional=True,
     )  # fmt: skip
     assert ("another seed may reverse it" in run_comparison._sentence(pair, "exact")) == revocable
 
