@@ -21,6 +21,7 @@ import typer
 
 import harness
 from harness import commands
+from harness.commands import _missing as missing_arguments
 from harness.core import notices
 from harness.core.errors import ConfigError, HarnessError, RemoteError, is_panic
 from harness.core.secrets import in_addresses
@@ -155,7 +156,10 @@ def _exit_code() -> int | str | None:
     except SystemExit as stopped:
         # What Typer could not parse is the error in whose handling it exits.
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
-            _print_json(in_addresses(message()), stopped.code)
+            lines = missing_arguments.needs(stopped.__context__)
+            for line in lines:
+                say(f"  {line}", error=True)
+            _print_json("; ".join([in_addresses(message()).rstrip("."), *lines]), stopped.code)
         # Click and Rich exit with 1 where the reader of stdout is gone; that is no regression.
         if isinstance(stopped.__context__, BrokenPipeError):
             raise stopped.__context__ from None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.core import terminal
-from harness.core.activity import silenced, working
+from harness.core.activity import LIBRARIES, silenced, working
 from harness.core.options import Repeated, repeated
 from harness.core.secrets import hidden
 
@@ -25,7 +25,7 @@ def first_line(target: str | Path, model: Repeated | None, *, silent: bool) -> I
     """
     if not silent and sys.stderr.isatty():
         _say(target, model)
-    with silenced(silent), working("loading libraries"):
+    with silenced(silent), working(LIBRARIES):
         yield
 
 

@@ -29,4 +29,4 @@ def history(options: HistoryOptions, json: Json = False) -> None:
     elif done.page is not None:
         say(str(done.page))
     else:
-        say_lines(history_text.text(done.series))
+        say_lines(history_text.text(done.series, options.task, options.recipe))

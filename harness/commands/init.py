@@ -120,12 +120,11 @@ def init(
     for line in _rendered(made.example, made.handle):
         say(f"  {line}")
     first = first_run(made.prompt_size, made.sizes["train"], made.sizes["test"])
-    if made.again:  # whoever made it before has had a first look, and may have answers to more examples
-        say(f"  a first look takes {first.duration}: {first.command(made.handle)}")
-        say(f"next: {shlex.join(['harness', 'run', made.handle])}")
-        return
-    say(f"  a first look takes {first.duration}")
-    say(f"next: {first.command(made.handle)}")
+    look, whole = first.command(made.handle), shlex.join(["harness", "run", made.handle])
+    # Whoever made it before has had a first look, and may have answers to more examples.
+    following = whole if made.again else look
+    say(f"  a first look takes {first.duration}{'' if following == look else f': {look}'}")
+    say(f"next: {following}")
 
 
 def _rendered(example: Shown | None, handle: str) -> list[str]:

@@ -12,7 +12,9 @@ from harness.core.terminal import say, say_json
 
 
 def ls(
-    task: Annotated[str | None, typer.Option(help="Only runs of this task.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Only runs of this task: its name, folder or YAML file.")
+    ] = None,
     results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,
 ) -> None:
@@ -27,11 +29,12 @@ def ls(
     from harness.report.terminal import tables
     from harness.results.database import ingest, queries, running
     from harness.results.database.store import Store
+    from harness.tasks.named import name_of
 
     done = ingest.sync(results)
     with Store.open(results) as store:
         running.mark(store, results)
-        runs = queries.runs(store, task=task)
+        runs = queries.runs(store, task=None if task is None else name_of(task))
         scores = queries.metrics(store, [run.id for run in runs])
     for problem in done.problems:
         say(f"note: {problem}", error=True)

@@ -12,14 +12,14 @@ from harness.workflows.options.report import ReportOptions
 def report(options: ReportOptions, json: Json = False) -> None:
     """Write the report of runs: one HTML file that needs no network, or Markdown, JSON, CSV.
 
-    Without names, for each task and model: every finished run on the same examples as the latest one. Runs
-    that are not finished are named, and no report is replaced by one with fewer finished runs.
+    Without names, for each task and model, or for the task that is named: every finished run on the same
+    examples as the latest one. Runs that are not finished are named, and no report is replaced by one with fewer finished runs.
 
     Examples:
 
       harness report
 
-      harness report --task support_tickets --format html,md
+      harness report support_tickets --format html,md
 
       harness report support_tickets-lora support_tickets-few -o reports/pair.html
     """

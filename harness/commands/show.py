@@ -12,7 +12,7 @@ from harness.core.terminal import say_json
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")],
+    run: Annotated[str, typer.Argument(help="A run's id or its beginning; `harness ls` lists them.")],
     example: Annotated[str | None, typer.Option(help="Show this example: prompt, passages, answer.")] = None,
     results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")] = False,

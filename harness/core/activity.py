@@ -15,12 +15,18 @@ QUIET_SECONDS = 1.0
 LOG_SECONDS = 10.0
 
 
+LIBRARIES = "loading libraries"
+IMPORTS = "<frozen importlib._bootstrap>"
+"""The file of the code object that imports a module."""
+
+
 class Activity:
     """What is being done now, in words; `now` changes it."""
 
     def __init__(self, what: str) -> None:
         self.what = what
         self.began = time.monotonic()
+        self._thread = threading.get_ident()
 
     def now(self, what: str) -> None:
         """Say what is being done from now on."""
@@ -28,7 +34,19 @@ class Activity:
 
     @property
     def text(self) -> str:
-        return f"{self.what} … {time.monotonic() - self.began:.0f} s"
+        """On a busy machine the first use of a library takes longer than the work that `what` names: then it says that."""
+        what = LIBRARIES if _is_importing(self._thread) else self.what
+        return f"{what} … {time.monotonic() - self.began:.0f} s"
+
+
+def _is_importing(thread: int) -> bool:
+    """Whether a thread is importing a module at this moment."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 _silent = ContextVar("silent", default=False)

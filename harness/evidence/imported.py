@@ -12,6 +12,9 @@ from harness.evidence.next_steps.examples import SETTLES, SUPPOSED, few_groups, 
 from harness.evidence.verdict_text import ONLY, by, count, listed, mostly_one_answer, points, standing
 from harness.evidence.verdict_types import Compared, Comparison, Verdict
 
+OPEN = "Can't tell"
+"""How the sentence of a verdict begins that decides nothing, and the badge above it."""
+
 
 def of_imported(verdict: Verdict) -> Verdict:
     """The verdict without anything that depends on costs, families of methods, or a repeatable command."""
@@ -66,7 +69,8 @@ def worded(verdict: Verdict, compared: Compared) -> Verdict:
     word = _Wording(compared, names)
     families = verdict.families
     if families.state == "only":
-        families = replace(families, badge=f"{compared.capitalize()}s compared")
+        badge = OPEN if verdict.sentence.startswith(OPEN) else f"{compared.capitalize()}s compared"
+        families = replace(families, badge=badge)
     return replace(
         verdict,
         compared=compared,
@@ -104,7 +108,7 @@ def _shown(verdict: Verdict) -> bool:
 def _sentence(verdict: Verdict) -> str:
     """Who leads, who may be as good, and which pair is open; last, if nearly all answers are one text."""
     if verdict.kind == "no_difference" or (verdict.kind == "tie" and not _shown(verdict)):
-        first = f"Can't tell: no measurable difference between {listed(verdict.leaders)} on {count(verdict.n, 'example')}."
+        first = f"{OPEN}: no measurable difference between {listed(verdict.leaders)} on {count(verdict.n, 'example')}."
         return f"{first}{_closest(verdict)}"
     if verdict.kind == "tie":
         others = [summary.recipe for summary in verdict.summaries if summary.recipe != verdict.recommended]

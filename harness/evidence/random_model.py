@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.evidence.command import Invocation
+from harness.evidence.next_steps.situation import NextStep
 from harness.evidence.verdict_types import Verdict
 
 NOTE = "The model is a tiny one with random weights, for tests: its scores mean nothing."
 NEXT = "without --model it uses the bundled model, which is a real one and needs no GPU"
+REAL = (
+    "a random model has nothing to look at: this asks the bundled model, which is a real one and needs no GPU"
+)
+LOOKS = ("harness validate ", "harness diagnose ", "harness export ")
+"""How commands begin that look at a model, or keep it."""
 
 
 def is_random(model: str) -> bool:
@@ -25,4 +31,13 @@ def said_of(verdict: Verdict, invocation: Invocation) -> Verdict:
     verdict = replace(verdict, notes=(NOTE, *verdict.notes))
     if not invocation.models:
         return verdict
-    return replace(verdict, evidence=(NEXT, *verdict.evidence))
+    step = following(NextStep(verdict.next_step, verdict.evidence), invocation)
+    return replace(verdict, next_step=step.command, evidence=step.evidence)
+
+
+def following(step: NextStep, invocation: Invocation) -> NextStep:
+    """The next step with a named random model: what is typed again keeps it, and what would look at it, which leads from one
+    look to the next, asks a real one instead."""
+    if step.command.startswith(LOOKS):
+        return NextStep(invocation.run(models=()), (REAL,))
+    return NextStep(step.command, (NEXT, *step.evidence))

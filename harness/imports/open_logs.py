@@ -21,6 +21,8 @@ MOST = 1 << 26
 """Bytes of a JSON document whose telling keys may come late, as when its keys were sorted."""
 LONGEST = 200
 """Characters of a table's first line that are shown."""
+ROWS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
+"""Endings of files that may hold labeled rows, of which `harness init` makes a task."""
 SUFFIXES = (".json", ".jsonl", ".eval", ".csv", ".tsv")
 
 
@@ -94,6 +96,7 @@ def unrecognized(file: Path) -> ConfigError:
         how = f"iconv -f UTF-16 -t UTF-8 < {name} > utf-8{shlex.quote(file.suffix)}"
         return ConfigError("is written in UTF-16", file=file, remedy=f"save it as UTF-8: {how}")
     known = ", ".join(log_format.name() for log_format in formats())
+    rows = f"; for labeled rows: harness init {name}" if suffix_of(file) in ROWS else ""
     if suffix_of(file) in (".csv", ".tsv"):
         with file.open(encoding="utf-8-sig", errors="replace") as lines:
             header = safe_name(lines.readline(LONGEST))
@@ -102,9 +105,8 @@ def unrecognized(file: Path) -> ConfigError:
             what,
             file=file,
             line=1,
-            remedy="name its columns id or prompt, model, and score in the first line",
+            remedy=f"name its columns id or prompt, model, and score in the first line{rows}",
         )
-    rows = f"; for labeled rows: harness init {name}" if suffix_of(file) == ".jsonl" else ""
     return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}{rows}")
 
 

@@ -15,6 +15,7 @@ from harness.regression.config_diff import Difference
 from harness.regression.example_flips import Flip
 from harness.regression.gate import Gate
 from harness.regression.metric_check import MetricCheck
+from harness.regression.recipe_comparison import RecipeComparison
 
 MARKS = {"passed": "✅", "regression": "❌", "error": "⚠️", "inconclusive": "❔", "skipped": "➖"}
 NAME = "recipe.name"
@@ -27,8 +28,13 @@ _EXAMPLES = 12
 _CHANGES = 20
 
 
-def describe(check: MetricCheck) -> str:
-    """A check's result in one line."""
+def describe(check: MetricCheck, recipes: RecipeComparison | None = None) -> str:
+    """A check's result in one line.
+
+    Args:
+        recipes: both, where the pin is of another recipe than the run: then no number of examples is named, because one
+            that the pin lacks is compared with nothing, and which of two recipes is better is not for a gate to plan.
+    """
     if check.change is None:
         return check.reason
     unit = "%" if check.relative else " points"
@@ -44,7 +50,7 @@ def describe(check: MetricCheck) -> str:
     if check.reason:
         text += f"; {check.reason}"
     elif check.state == "inconclusive":
-        text += f"; {needed(check.examples_needed)}"
+        text += f"; {needed(check.examples_needed) if recipes is None else recipes.instead}"
     return text + ("; provisional" if check.provisional else "")
 
 
@@ -60,7 +66,10 @@ def text(gate: Gate) -> str:
     width = max(len(check.metric) for check in gate.checks) if gate.checks else 0
     lines = [f"{gate.verdict}: {one_line(gate.sentence)}"]
     lines += [] if gate.recipes is None else [f"  {one_line(gate.recipes.sentence)}"]
-    lines += [f"  {one_line(c.metric):<{width}}  {c.state:<12}  {one_line(describe(c))}" for c in gate.checks]
+    lines += [
+        f"  {one_line(c.metric):<{width}}  {c.state:<12}  {one_line(describe(c, gate.recipes))}"
+        for c in gate.checks
+    ]
     lines += [
         f"  must pass {one_line(gate.labels.get(m.id, m.id))}: {m.state} ({_score(m.before)} → {_score(m.after)}){' · flaky' if m.flaky else ''}"
         for m in gate.must_pass
@@ -82,7 +91,8 @@ def markdown(gate: Gate) -> str:
     """The gate for a pull request."""
     rows = ["| | metric | outcome | change |", "|---|---|---|---|"]
     rows += [
-        f"| {MARKS[c.state]} | {escape(c.metric)} | {c.state} | {escape(describe(c))} |" for c in gate.checks
+        f"| {MARKS[c.state]} | {escape(c.metric)} | {c.state} | {escape(describe(c, gate.recipes))} |"
+        for c in gate.checks
     ]
     rows += [
         f"| {MARKS[m.state]} | must pass {escape(gate.labels.get(m.id, m.id))} | {m.state} | {_score(m.before)} → {_score(m.after)} |"

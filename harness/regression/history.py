@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -114,16 +114,27 @@ def load(
                 records.append(record.changed(id=folder.name))
     places = [_series_of(record) for record in records]
     ways = likeness.ways(places, [record.task for record in records])
-    members: dict[Place, dict[str, list[str]]] = {}
+    members: dict[Place, dict[str, list[RunRecord]]] = {}
     for record, group, way in zip(records, places, ways, strict=True):
-        members.setdefault(group, {}).setdefault(way, []).append(record.id)
+        members.setdefault(group, {}).setdefault(way, []).append(record)
     made = []
     for _, several in sorted(members.items(), key=lambda item: str(item[0])):
-        for way, ids in sorted(several.items()):
+        words = _in_words(several)
+        for way, own in sorted(several.items()):
+            ids = [record.id for record in own]
             runs = list(_readable(results, ids, notes)) if keep(ids) else []
             if runs:
-                made.append(series(runs, scored=way if len(several) > 1 else ""))
+                made.append(series(runs, scored=words[way] if len(several) > 1 else ""))
     return tuple(made)
+
+
+def _in_words(several: Mapping[str, Sequence[RunRecord]]) -> dict[str, str]:
+    """Way of scoring → what tells it from the others of the same recipe. An old record does not say its own."""
+    tasks = [
+        next((record.task for record in own if likeness.scored_with(record.task) == way), own[0].task)
+        for way, own in several.items()
+    ]
+    return dict(zip(several, likeness.apart(tasks), strict=True))
 
 
 def _readable(results: Path, ids: Sequence[str], problems: list[str]) -> Iterator[Snapshot]:

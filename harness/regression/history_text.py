@@ -10,8 +10,15 @@ from harness.evidence.stats.intervals import LEVEL
 from harness.regression.history import ChangePoint, Point, Series
 
 
-def text(series: Sequence[Series]) -> str:
-    """Every series with its runs, upgrades and change point."""
+def text(series: Sequence[Series], task: str | None = None, recipe: str | None = None) -> str:
+    """Every series with its runs, upgrades and change point.
+
+    Args:
+        task: the only task that was asked for, and `recipe` the only recipe.
+    """
+    if not series and (task or recipe):
+        of = [f"of {what} '{name}'" for what, name in (("recipe", recipe), ("task", task)) if name]
+        return f"no finished runs {' '.join(of)}; all runs: harness ls"
     if not series:
         return "no finished runs; start with: harness run support_tickets --limit 20"
     return "\n".join(line for item in series for line in _series(item))

@@ -23,7 +23,7 @@ def document(gate: Gate) -> str:
         case = ET.SubElement(suite, "testcase", classname="run", name="recipes")
         ET.SubElement(case, "system-out").text = _legal(gate.recipes.sentence)
     for check in gate.checks:
-        _check(suite, check, allowed=gate.exit_code == 0)
+        _check(suite, check, gate)
     for item in gate.must_pass:
         _must_pass(suite, item)
     for what, ids in gate.examples.lines():
@@ -73,9 +73,9 @@ def _legal(text: str) -> str:
     return _ILLEGAL.sub("\ufffd", text)
 
 
-def _check(suite: ET.Element, check: MetricCheck, *, allowed: bool) -> None:
+def _check(suite: ET.Element, check: MetricCheck, gate: Gate) -> None:
     case = ET.SubElement(suite, "testcase", classname="metrics", name=_legal(check.metric))
-    text = _legal(describe(check))
+    text, allowed = _legal(describe(check, gate.recipes)), gate.exit_code == 0
     if check.state == "regression" or (check.state == "inconclusive" and not allowed):
         ET.SubElement(case, "failure", type=check.state, message=text)
     elif check.state == "error":

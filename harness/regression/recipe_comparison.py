@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from harness.evidence.stats.seeds import ASSUMED
@@ -16,6 +17,13 @@ class RecipeComparison:
     pinned: str
     run: str
     noise: str
+    task: str = ""
+
+    @property
+    def instead(self) -> str:
+        """The command that answers what a gate of two recipes leaves open."""
+        words = ["harness", "run", self.task, "--recipes", f"{_kind(self.pinned)},{_kind(self.run)}"]
+        return f"which of two recipes is better, and how many examples it takes to tell: {shlex.join(words)}"
 
     @property
     def sentence(self) -> str:
@@ -34,7 +42,7 @@ def between(pin: Snapshot, run: Snapshot) -> RecipeComparison | None:
     if _kind(old.name) == _kind(new.name) or old.slots == new.slots:
         return None
     noise = f"noise floors: {_noise(old.name, pin)}; {_noise(new.name, run)}"
-    return RecipeComparison(pinned=old.name, run=new.name, noise=noise)
+    return RecipeComparison(pinned=old.name, run=new.name, noise=noise, task=run.head.task.name)
 
 
 def _kind(name: str) -> str:

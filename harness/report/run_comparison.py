@@ -10,6 +10,7 @@ from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.evidence.aggregate import gather
 from harness.evidence.pairwise import compare
+from harness.evidence.provisional_text import of_these_runs
 from harness.evidence.verdict_types import Comparison, Jsonable, RunScores
 from harness.results import likeness
 from harness.results.database import queries
@@ -133,5 +134,5 @@ def _sentence(comparison: Comparison, primary: str) -> str:
     points = [formatting.signed(value) for value in (comparison.difference, comparison.low, comparison.high)]
     return (
         f"{comparison.recipe} {words[comparison.outcome]} {comparison.reference}: {points[0]} points of {primary} "
-        f"[{points[1]}, {points[2]}]{_LUCK if comparison.provisional else ''}"
+        f"[{points[1]}, {points[2]}]{_LUCK if of_these_runs(comparison) else ''}"
     )

@@ -12,6 +12,7 @@ from harness.results.database.queries import RunRow
 from harness.results.database.store import Store
 from harness.results.run_labels import labels
 from harness.runner.asked import covers
+from harness.tasks.named import name_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,30 @@ SHOWN = 5
 def _named(runs: Sequence[str]) -> str:
     more = f" and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
     return ", ".join(runs[:SHOWN]) + more
+
+
+def or_task(results: Path, names: Sequence[str], task: str | None) -> tuple[Sequence[str], str | None]:
+    """The names of runs, and the task if what was typed instead of a run is one: `harness report TASK` is what its users
+    try first.
+
+    Args:
+        task: the task that an option names.
+
+    Raises:
+        ConfigError: a task among several names.
+    """
+    with Store.open(results) as store:
+        tasks = {run.task for run in queries.runs(store)}
+    named = [meant for name in names if (meant := name_of(name)) in tasks]
+    task = None if task is None else name_of(task)
+    if not named:
+        return names, task
+    if len(names) == 1 and task in (None, named[0]):
+        return (), named[0]
+    raise ConfigError(
+        f"'{named[0]}' is a task, not a run",
+        remedy=f"name one task and nothing else, or runs by their ids: harness ls --task {named[0]}",
+    )
 
 
 def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:

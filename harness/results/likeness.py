@@ -11,14 +11,19 @@ which is reported and never treated as equal or different.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from harness.core.json_types import JsonObject
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json, digest
+from harness.results import unlike_words
 from harness.results.records.run import CellRecord, ModelRecord, RunRecord, TaskRecord
 
 UNKNOWN = "unknown"
+LONG = unlike_words.LONG
+Identity: TypeAlias = JsonObject | str
+"""The settings of a scorer or a format, or why there are none."""
 ANSWERING = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "llguidance", "rank-bm25")
 """Packages whose version can change an answer."""
 
@@ -49,24 +54,54 @@ def scored(before: TaskRecord, after: TaskRecord, scorers: Iterable[str] = ()) -
         scorers: names of the scorers that matter besides the primary ones.
     """
     primary = [side.primary or UNKNOWN for side in (before, after)]
-    pairs = [("primary scorer", *primary), ("format", _format(before), _format(after))]
+    pairs: list[tuple[str, Identity, Identity]] = [
+        ("primary scorer", *primary),
+        ("format", _format(before), _format(after)),
+    ]
     for name in dict.fromkeys([*primary, *scorers]):
         if name != UNKNOWN:
             pairs.append((f"scorer {name}", _scorer(before, name), _scorer(after, name)))
-    return tuple(Unlike(fact=fact, before=a, after=b) for fact, a, b in pairs if a != b)
+    unlike = [(fact, _apart([a, b])) for fact, a, b in pairs if _text(a) != _text(b)]
+    return tuple(Unlike(fact=fact, before=old, after=new) for fact, (old, new) in unlike)
+
+
+def apart(tasks: Sequence[TaskRecord]) -> list[str]:
+    """How the primary score of each record was made, in words that tell it from the others: long lists, such as labels, by
+    what is in some and not in all."""
+    primaries = [task.primary or UNKNOWN for task in tasks]
+    scorers = _apart([_scorer(task, name) for task, name in zip(tasks, primaries, strict=True)])
+    formats = _apart([_format(task) for task in tasks])
+    ways = zip(primaries, scorers, formats, strict=True)
+    return [f"{primary}: {scorer}; format: {form}" for primary, scorer, form in ways]
+
+
+def _apart(identities: Sequence[Identity]) -> list[str]:
+    """Settings of scorers or formats as text: short ones whole, long ones by how they differ."""
+    known = [one for one in identities if not isinstance(one, str)]
+    long = sorted({name for one in known for name, value in one.items() if len(_value(value)) > LONG})
+    words = [unlike_words.texts(name, [one.get(name) for one in known]) for name in long]
+    of_known: Iterator[Sequence[str]] = iter([[text[at] for text in words] for at in range(len(known))])
+    texts = []
+    for one in identities:
+        if isinstance(one, str):
+            texts.append(one)
+        else:
+            short = {name: value for name, value in one.items() if name not in long}
+            texts.append(", ".join(filter(None, [*next(of_known), _settings(short)])))
+    return texts
 
 
 def scoring_mark(task: TaskRecord) -> str:
     """A short hash of how a record's primary score was made, and on which data."""
     primary = task.primary or UNKNOWN
     data = [task.version, task.data_hash]
-    return digest([primary, _scorer(task, primary), _format(task), data])[:4]
+    return digest([primary, _text(_scorer(task, primary)), _text(_format(task)), data])[:4]
 
 
 def scored_with(task: TaskRecord) -> str:
     """How a record's primary score was made, in words: "fields, ignore_case=true, version=1"."""
     primary = task.primary or UNKNOWN
-    return f"{primary}: {_scorer(task, primary)}; format: {_format(task)}"
+    return f"{primary}: {_text(_scorer(task, primary))}; format: {_text(_format(task))}"
 
 
 def ways(groups: Sequence[Hashable], tasks: Sequence[TaskRecord]) -> list[str]:
@@ -79,7 +114,7 @@ def ways(groups: Sequence[Hashable], tasks: Sequence[TaskRecord]) -> list[str]:
     """
     known: dict[Hashable, set[str]] = {}
     for group, task in zip(groups, tasks, strict=True):
-        if UNKNOWN not in (_scorer(task, str(task.primary)), _format(task)):
+        if UNKNOWN not in (_text(_scorer(task, str(task.primary))), _text(_format(task))):
             known.setdefault(group, set()).add(scored_with(task))
     scorings = []
     for group, task in zip(groups, tasks, strict=True):
@@ -156,22 +191,31 @@ def _versions_unknown(before: Mapping[str, str] | None, after: Mapping[str, str]
     return Unlike(fact="library versions", before=sides[0], after=sides[1])
 
 
-def _scorer(task: TaskRecord, name: str) -> str:
-    """A scorer's settings and version as text; "none" if the task has no such scorer."""
+def _scorer(task: TaskRecord, name: str) -> Identity:
+    """A scorer's settings and version; "none" if the task has no such scorer."""
     scorer = task.scorer(name)
     if scorer is None:
         return "none"
-    return UNKNOWN if scorer.identity is None else _settings(scorer.identity)
+    return UNKNOWN if scorer.identity is None else scorer.identity
 
 
-def _format(task: TaskRecord) -> str:
-    return UNKNOWN if task.format is None else _settings(task.format)
+def _format(task: TaskRecord) -> Identity:
+    return UNKNOWN if task.format is None else task.format
+
+
+def _text(identity: Identity) -> str:
+    """Text that is equal for equal settings."""
+    return identity if isinstance(identity, str) else _settings(identity)
 
 
 def _settings(identity: JsonObject) -> str:
     """Settings as `name=value`, without the kind; a long value by its hash."""
     parts = []
     for name, value in sorted(identity.items()):
-        text = value if isinstance(value, str) else canonical_json(value)
-        parts.append(f"{name}={text if len(text) <= 40 else digest(value)[:8]}")
+        text = _value(value)
+        parts.append(f"{name}={text if len(text) <= LONG else digest(value)[:8]}")
     return ", ".join(parts)
+
+
+def _value(value: JsonValue) -> str:
+    return value if isinstance(value, str) else canonical_json(value)

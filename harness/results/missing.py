@@ -8,7 +8,7 @@ the missing answers are still shown, and still earn nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from harness.core.values import Completion
@@ -50,12 +50,29 @@ def completion(reason: str) -> Completion:
     return Completion(text="", tokens_in=0, tokens_out=0, finish_reason="error", seconds=0.0, error=reason)
 
 
-def incomplete(record: RunRecord) -> str:
-    """One line on a run that failed, was interrupted, or lacks answers; names its recipe, not its id."""
+def of_all(records: Sequence[RunRecord], of: Sequence[RunRecord]) -> tuple[str, ...]:
+    """One line on each of the runs `of` that are incomplete; a seed is named where the recipe has several among
+    `records`."""
+    seeds: dict[tuple[str, str, int | None], set[int]] = {}
+    for record in records:
+        seeds.setdefault(_recipe(record), set()).add(record.seed)
+    return tuple(incomplete(record, seed=len(seeds.get(_recipe(record), ())) > 1) for record in of)
+
+
+def _recipe(record: RunRecord) -> tuple[str, str, int | None]:
+    return record.task.name, record.recipe.name, record.labels
+
+
+def incomplete(record: RunRecord, *, seed: bool = False) -> str:
+    """One line on a run that failed, was interrupted, or lacks answers; names its recipe, not its id.
+
+    Args:
+        seed: whether the seed is named even if it is 0.
+    """
     recipe = record.recipe.name
     if record.labels is not None:
         recipe = f"{recipe} (n={record.labels})"
-    if record.seed:
+    if record.seed or seed:
         recipe = f"{recipe}, seed {record.seed},"
     if record.missing is not None:
         return record.missing.sentence(recipe)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from harness.core.errors import ConfigError, nearest
+from harness.core.errors import ConfigError
 from harness.core.terminal import say
 
 RERUN = "rerun"
 """Stands for the split of a run that repeats another one to measure its noise."""
 SHOWN = 6
 """How many runs an error lists."""
-LEGIBLE = 30
-"""Number of runs up to which an error about an unknown name may list them all."""
+CLOSE = 3
+"""How many runs an error suggests for a misspelled name."""
+LIST = "harness ls"
+"""The command that shows the runs."""
 
 
 def unique(name: str, split_of: Mapping[str, str]) -> str:
@@ -44,11 +48,36 @@ def unique(name: str, split_of: Mapping[str, str]) -> str:
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
-    """What to type instead of an id that no run has: ids that contain the name, such as a recipe's, or the nearest."""
-    inside = [one for one in known if name in one][:SHOWN]
-    if inside:
+    """What to type instead of an id that no run has: ids that contain the name, such as a recipe's, or the nearest. If it
+    is the path of a task, how to list that task's runs."""
+    if task := _task(name, known):
+        return f"it is the path of a task, not a run's id; the runs of that task: {LIST} --task {task}"
+    if inside := [one for one in known if name in one][:SHOWN]:
         return f"runs with it in their id: {', '.join(inside)}"
-    return nearest(name, known) if 0 < len(known) <= LEGIBLE else "list them with: harness ls"
+    close = _nearest(name, known)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{hint}list all runs with: {LIST}"
+
+
+def _task(name: str, known: Sequence[str]) -> str:
+    """The task with runs that a path leads to: its folder, or a YAML file; empty if `name` is none."""
+    path = Path(name)
+    is_file = path.suffix in (".yaml", ".yml")
+    if not is_file and path.name == name:
+        return ""
+    parts = (path.stem, path.parent.name) if is_file else (path.name,)
+    return next((one for one in parts if one and any(id.startswith(f"{one}-") for id in known)), "")
+
+
+def _nearest(name: str, known: Sequence[str]) -> list[str]:
+    """Ids of which some beginning is spelled nearly like `name`: few people type a whole id."""
+    begins: dict[str, list[str]] = {}
+    for id in known:
+        words = id.split("-")
+        for count in range(1, len(words) + 1):
+            begins.setdefault("-".join(words[:count]), []).append(id)
+    alike = difflib.get_close_matches(name, begins, CLOSE)
+    return list(dict.fromkeys(id for one in alike for id in begins[one]))[:CLOSE]
 
 
 def short(id: str, known: Iterable[str]) -> str:

@@ -84,7 +84,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-RANDOM = "{} is a test model with random weights, which is not timed"
+RANDOM = (
+    "{} is a test model with random weights, which is not timed; each training says how much time is left"
+)
 SERVER = "how fast {} answers is unknown until it is asked"
 
 
@@ -100,7 +102,8 @@ def _uncounted(model: str) -> str:
 
 
 def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False, less_if: str = "") -> Forecast:
-    """The time left in an experiment, from the operations it takes; servers and the random model are not counted.
+    """The time left in an experiment, from the operations it takes; servers and the random model are not counted: it is so small
+    that its time is that of everything around its operations.
 
     Args:
         results: the results folder; cells that are complete there take no time.

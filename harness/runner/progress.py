@@ -1,18 +1,14 @@
-"""Live progress: a table on a terminal (`live_table.py`), plain lines elsewhere, nothing when quiet."""
+"""Live progress: a table on a terminal (`live_table.py`), plain lines elsewhere (`plain_progress.py`), nothing when quiet."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from harness.core import terminal
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
-from harness.runner.states import in_words
-from harness.runner.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from harness.runner.cells import Cell
@@ -143,76 +139,3 @@ class Several(Progress):
     def left_out(self, cell: Cell, why: str) -> None:
         for member in self._members:
             member.left_out(cell, why)
-
-
-class PlainProgress(Progress):
-    """A line per change of state and every 10 seconds in between: for CI logs."""
-
-    def __init__(self, every: float = 10.0) -> None:
-        self._every, self._last = every, 0.0
-        self._counts: dict[str, tuple[int, int]] = {}
-        """Answers that exist and that there will be, by cell: several cells may be answering at once."""
-        self._time_left = TimeLeft()
-
-    def _rest(self) -> str:
-        """The time left for all cells, as a part of a line; empty where no guess was made or nothing is left."""
-        seconds = self._time_left.seconds if self._time_left.guessed else None
-        return f" · {left(seconds)} for all runs" if seconds else ""
-
-    def _say(self, cell: Cell, text: str) -> None:
-        self._last = time.monotonic()
-        terminal.say(f"{cell.id}: {text}", error=True)
-
-    def _due(self) -> bool:
-        return time.monotonic() - self._last >= self._every
-
-    def forecast(self, expected: Callable[[], Forecast]) -> None:
-        guess = expected()
-        self._time_left.expect({key: one.seconds for key, one in guess.guesses.items()})
-        if guess.sentence:
-            terminal.say(guess.sentence, error=True)
-
-    def so_far(self, verdict: str) -> None:
-        terminal.say(verdict, error=True)
-
-    def plan(self, cells: Sequence[Cell]) -> None:
-        count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
-        terminal.say(f"{count}; finished ones are not repeated", error=True)
-        self._time_left.plan(cells)
-
-    def state(self, cell: Cell, state: str) -> None:
-        self._time_left.state(cell, state)
-        if state != "waiting":  # between two rounds of a comparison there is nothing to say of each cell
-            self._say(cell, in_words(state))
-
-    def step(self, cell: Cell, step: StepRecord) -> None:
-        self._time_left.step(cell, step)
-        if step.dev_loss is not None or step.dev_score is not None or self._due():
-            dev = "" if step.dev_loss is None else f" · dev loss {step.dev_loss:.3f}"
-            dev += "" if step.dev_score is None else f" · dev score {step.dev_score:.3f}"
-            dev += "" if step.dev_part is None else f" of {step.dev_part}"
-            self._say(
-                cell, f"epoch {step.epoch:.2f} step {step.step} loss {step.loss:.3f}{dev}{self._rest()}"
-            )
-
-    def answering(self, cell: Cell, *, done: int, total: int) -> None:
-        self._counts[cell.key] = (done, total)
-        self._time_left.answering(cell, done=done, total=total)
-        self._say(cell, f"answering {total} examples" + (f", {done} already answered" if done else ""))
-
-    def answered(self, cell: Cell) -> None:
-        before, total = self._counts[cell.key]
-        done = before + 1
-        self._counts[cell.key] = (done, total)
-        self._time_left.answered(cell)
-        if self._due():
-            self._say(cell, f"answered {done}/{total}{self._rest()}")
-
-    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
-        seconds = f" · {record.seconds:.0f} s" if fresh else " · already done"
-        self._time_left.finished(cell)
-        self._say(cell, outcome(record) + seconds + (self._rest() if fresh else ""))
-
-    def left_out(self, cell: Cell, why: str) -> None:
-        self._time_left.finished(cell)
-        self._say(cell, f"left out: {why}")

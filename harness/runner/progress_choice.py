@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from harness.runner.live_table import LiveProgress
-from harness.runner.progress import PlainProgress, Progress
+from harness.runner.plain_progress import PlainProgress
+from harness.runner.progress import Progress
 
 
 def choose(*, quiet: bool) -> Progress:

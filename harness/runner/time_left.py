@@ -126,6 +126,12 @@ class TimeLeft:
         """Share of a cell's training that is done."""
         return self._of(cell).trained
 
+    def training(self, cell: Cell) -> float | None:
+        """Seconds left of a cell's training, by its own steps; None until two were seen."""
+        work = self._of(cell)
+        length = _training_length(work)
+        return None if length is None else length * (1 - work.trained)
+
     @property
     def share(self) -> float:
         """How much of the work is done, 0 to 1; training counts as much as answering."""

@@ -177,24 +177,24 @@ def _examples(
     split: str, part: list[Located], assignment: Assignment, wish: Wish, notes: list[str], *, one: bool
 ) -> PlacedRows:
     """The examples in one split of a table; what is left out goes to `notes`."""
-    mapping = assignment.mapping
+    mapping, named = assignment.mapping, recognized.WHOLE if one else split
     for name in assignment.names("target"):
         part, absent = missing.among_numbers(part, name)
-        notes += [f"{split}: {missing.in_words(absent)}"] if absent else []
+        notes += [f"{named}: {missing.in_words(absent)}"] if absent else []
     labelled = [located for located in part if pool.labelled(located, mapping)]
     if len(labelled) < len(part):
         left_out = [located for located in part if not pool.labelled(located, mapping)]
         where = positions(left_out)
         notes.append(
-            f"left out: {counted(len(left_out), 'row')} of {split} without input or target ({where})"
+            f"left out: {counted(len(left_out), 'row')} of {named} without input or target ({where})"
         )
     kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
     if len(kept) < len(labelled):
-        notes.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
+        notes.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {named}, evenly spaced")
     del part, labelled
     if mapping is not None:
         kept, counts = missing.spelled([pool.filled(r, assignment) for r in kept], assignment.names("input"))
-        notes += [f"{split}: {missing.in_words(counts)}"] if counts else []
+        notes += [f"{named}: {missing.in_words(counts)}"] if counts else []
     return PlacedRows(row_layouts.each(placed_rows.streamed(kept), "row" if one else split, mapping))
 
 

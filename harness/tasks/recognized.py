@@ -64,7 +64,7 @@ def recognize(parts: Mapping[str, list[Located]], *, keep_rows: bool = True) -> 
         name = "row" if len(parts) == 1 else split
         pools[split] = PlacedRows(row_layouts.each(rows, name, None, refused), keep_rows=keep_rows)
         silent = layout.nothing_learnt() if layout else ""
-        notes += _left_out(split, positions, pools[split], refused, silent)
+        notes += _left_out(WHOLE if len(parts) == 1 else split, positions, pools[split], refused, silent)
     return Recognized(
         pools=_distinct(pools, notes),
         documents=placed_rows.documents(pools.values()),
@@ -72,6 +72,8 @@ def recognize(parts: Mapping[str, list[Located]], *, keep_rows: bool = True) -> 
     )
 
 
+WHOLE = "the data"
+"""What rows are of where nothing divides them into splits yet."""
 OWN = {"native": NATIVE, "prompt/completion": ("prompt", "completion", "id", "system", "tools")}
 """The columns that a layout of plain texts knows."""
 

@@ -14,7 +14,7 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.evidence import random_model
 from harness.evidence.command import Invocation
-from harness.evidence.next_step import NextStep, after_triage
+from harness.evidence.next_step import after_triage
 from harness.evidence.triage import FEW, Probe, Triage, diagnose
 from harness.results.database import queries
 from harness.results.database.store import Store
@@ -171,9 +171,9 @@ def run_probes(
         model="" if model == DEFAULT_MODEL else hidden(model),
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
-    following = after_triage(triage, typed, without=lacking, done=_tried(results, task.name, model))
+    following = after_triage(triage, typed, without=lacking, done=_tried(results, task, model))
     if random_model.is_random(model):
-        following = NextStep(following.command, (random_model.NEXT, *following.evidence))
+        following = random_model.following(following, typed)
     diagnosis = Diagnosis(
         task=task.name,
         model=model,
@@ -220,11 +220,12 @@ def _lacking(triage: Triage, names: Collection[str]) -> tuple[str, ...]:
     return (f"To run {' or '.join(wanted)}: pip install 'finetune-or-prompt-harness[dense]'",)
 
 
-def _tried(results: Path, task: str, model: str) -> list[str]:
-    """Shipped recipes that have finished on the task's test examples with this model."""
+def _tried(results: Path, task: Task, model: str) -> list[str]:
+    """Shipped recipes that have finished on the task's test examples, as the data are now, with this model."""
     with Store.open(results) as store:
-        runs = [run for run in queries.runs(store, task=task) if run.split == "test"]
-    same = [run for run in runs if run.model == hidden(model) and run.record.has_answers]
+        runs = [run for run in queries.runs(store, task=task.name) if run.split == "test"]
+    now = [run for run in runs if run.data_hash == task.data_hash]
+    same = [run for run in now if run.model == hidden(model) and run.record.has_answers]
     return [name for name in dict.fromkeys(run.recipe for run in same) if name in recipes.available()]
 
 

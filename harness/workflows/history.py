@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.regression import history
 from harness.regression.history import Series
+from harness.tasks.named import name_of
 from harness.workflows.options.history import HistoryOptions
 
 
@@ -27,10 +28,11 @@ def from_options(options: HistoryOptions) -> History:
     """All that `harness history` does.
 
     Raises:
-        ConfigError: no such task or recipe, or a page that cannot be written.
+        ConfigError: no such results folder, or a page that cannot be written.
     """
     problems: list[str] = []
-    series = history.load(options.results_path, options.task, options.recipe, problems)
+    task = None if options.task is None else name_of(options.task)
+    series = history.load(options.results_path, task, options.recipe, problems)
     page = None
     if options.html:
         from harness.report.build import build_history

@@ -42,16 +42,17 @@ def from_options(options: ReportOptions) -> Report:
     Raises:
         ConfigError: no such run or format, or a file that cannot be written.
     """
-    results, named = options.results_path, repeated(options.runs)
+    results = options.results_path
     kinds = formats.parse(options.format)
     for problem in ingest.sync(results).problems:
         _note(problem)
-    chosen = run_selection.choose(results, named, options.task)
+    named, task = run_selection.or_task(results, repeated(options.runs), options.task)
+    chosen = run_selection.choose(results, named, task)
     for note in chosen.notes:
         _note(note)
     folders = [ResultsFolder(results).run(run_id).path for run_id in chosen.runs]
     verdicts = run_scores.verdicts(folders)
-    name, out = options.task or "report", path(options.out)
+    name, out = task or "report", path(options.out)
     base = out or files.named(name)
     alone = out is not None and len(kinds) == 1
     page = base if alone and kinds[0] == "html" else base.with_suffix(".html")

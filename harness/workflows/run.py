@@ -17,7 +17,7 @@ from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
 from harness.results import constants, findings, live, run_scores
 from harness.results.billing import Bill, bills
-from harness.results.missing import incomplete
+from harness.results.missing import of_all
 from harness.results.records.tuning import TuningRecord
 from harness.results.remote import mirror
 from harness.runner import torchrun
@@ -61,7 +61,7 @@ class RunSession:
     @property
     def incomplete(self) -> tuple[str, ...]:
         """One line per run that failed or lacks answers, with the reason."""
-        return tuple(map(incomplete, self.outcome.incomplete))
+        return of_all(self.outcome.records, self.outcome.incomplete)
 
     def to_json(self) -> dict[str, object]:
         """`{runs, verdict, verdicts, left_out, report}`; `verdict` is the first task's and model's."""

@@ -147,7 +147,25 @@ def test_percentages_are_refused_with_how_to_make_scores_of_them() -> None:
 def test_a_table_without_a_needed_column_is_refused_with_its_first_line() -> None:
     error = _refused("id,score\nq1,1\n")
     assert error.message == "not a log of a known tool: its first line is 'id,score'"
-    assert error.remedy == "name its columns id or prompt, model, and score in the first line"
+    assert error.remedy == (
+        "name its columns id or prompt, model, and score in the first line; for labeled rows: harness init t.csv"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tickets.csv", "text,category\nmy card is lost,card\n"),
+        ("tickets.tsv", "text\tcategory\nmy card is lost\tcard\n"),
+        ("tickets.jsonl", '{"text": "my card is lost", "category": "card"}\n'),
+        ("tickets.json", '[{"text": "my card is lost", "category": "card"}]'),
+    ],
+)
+def test_labeled_rows_that_are_no_log_lead_to_init(name: str, content: str) -> None:
+    Path(name).write_text(content, "utf-8")
+    with pytest.raises(ConfigError) as refused:
+        imported(Path(name))
+    assert refused.value.remedy.endswith(f"for labeled rows: harness init {name}")
 
 
 def test_where_two_logs_share_no_metric_the_remedy_says_which_has_which() -> None:

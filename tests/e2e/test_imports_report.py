@@ -99,3 +99,27 @@ def test_a_system_called_recipe_keeps_its_name_in_the_sentences() -> None:
     text = " ".join((verdict.sentence, *verdict.notes, *verdict.reasons))
     assert "my recipe a" in text
     assert "my model" not in text
+
+
+def test_where_a_system_answered_more_than_is_compared_the_two_orders_are_explained_between_them() -> None:
+    rows = ["id,model,score"]
+    for number in range(40):
+        rows.append(f"q{number},a,{int(number % 3 > 0)}")
+        rows += [f"q{number},b,{int(number % 4 > 0)}"] if number < 20 else []
+    Path("scores.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    text = printed("import", "scores.csv", "--task", "cups")
+    above, _, below = text.partition(
+        "note: cups: above, each score is over all that the system answered; below, "
+    )
+    assert "over 40" in above
+    assert below.startswith("over the 20 examples that all of them answered")
+    assert "Can't tell" in below
+
+
+def test_the_badge_of_what_cannot_be_told_says_so() -> None:
+    logs = [
+        kit.lm_eval(Path(name), name, values * 10) for name, values in (("a", [1.0, 0.0]), ("b", [0.0, 1.0]))
+    ]
+    done = imported(*logs)
+    assert done.verdicts[0].families.badge == "Can't tell"
+    assert "Models compared" not in page(done)

@@ -27,7 +27,7 @@ def test_documents_beside_the_questions_are_retrieved_from() -> None:
     write_jsonl("rooms.jsonl", rows)
     done = walk("rooms.jsonl", quick=("--limit", "3", "--recipes", "zero_shot,bm25_rag"))
     assert "corpus: corpus/ (5 documents): 'document' names one in every row" in done.printed
-    assert "left out: 1 row of train without input or target (line 8)" in done.printed
+    assert "left out: 1 row of the data without input or target (line 8)" in done.printed
     for asked, retrieved in zip(done.asked["zero_shot"], done.asked["bm25_rag"], strict=True):
         room = asked.question.split()[3].rstrip(",")
         assert asked.question.startswith("Where is room ")

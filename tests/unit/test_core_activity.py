@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,16 @@ def test_with_quiet_nothing_is_shown_however_long_it_takes(
         assert not printed.wait(0.05)
     with activity.silenced(False), activity.working("reading t.csv"):
         assert printed.wait(10)
+
+
+def test_while_a_library_loads_that_is_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine "deciding … 20 s" was the first import of the libraries that decide."""
+    (tmp_path / "slow_library.py").write_text("import builtins\nbuiltins.print_activity()\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    lines: list[str] = []
+    with activity.working("deciding") as work:
+        monkeypatch.setattr("builtins.print_activity", lambda: lines.append(work.text), raising=False)
+        lines.append(work.text)
+        importlib.import_module("slow_library")
+        lines.append(work.text)
+    assert [line.partition(" … ")[0] for line in lines] == ["deciding", "loading libraries", "deciding"]

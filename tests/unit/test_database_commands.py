@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.evidence.verdict_types import Comparison, Outcome
+from harness.report import run_comparison
 from harness.results import live
 from harness.results.live import LiveCell, LiveRun
 from tests.report_data import make, read_samples, rewrite_samples
@@ -173,6 +175,16 @@ def test_compare_agrees_with_the_files(harness: Command, results: Path) -> None:
     assert output["comparison"]["low"] < output["comparison"]["difference"] < output["comparison"]["high"]
     _, plain, _ = harness("compare", *names)
     assert f"n {output['comparison']['n']}" in " ".join(plain.split())
+
+
+@pytest.mark.parametrize(("outcome", "revocable"), [("inconclusive", False), ("better", True)])
+def test_a_pair_that_decides_nothing_is_not_called_provisional(outcome: Outcome, revocable: bool) -> None:
+    """Another seed cannot reverse what was not decided."""
+    pair = Comparison(
+        recipe="lora", reference="zero_shot", difference=0.1, low=-0.1, high=0.3, p=0.2, p_holm=0.4, n=8,
+        outcome=outcome, examples_needed=None, provisional=True,
+    )  # fmt: skip
+    assert ("another seed may reverse it" in run_comparison._sentence(pair, "exact")) == revocable
 
 
 def test_db_rebuild_and_export(harness: Command, results: Path, tmp_path: Path) -> None:

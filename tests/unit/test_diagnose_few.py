@@ -84,3 +84,15 @@ def test_nothing_lost_on_a_few_examples_is_not_certain() -> None:
     few = diagnose({"closed_book": right}, targets=["a"] * 6, train_targets=[], groups=[None] * 6)
     assert not few.certain
     assert "6 examples are too few to rely on" in few.sentence
+
+
+def test_runs_of_earlier_data_are_not_counted_as_tried(
+    tiny_task: Path, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelPool, "server", lambda self, spec: FakeEngine("blue"))
+    words = (str(tiny_task), "--model", "fake", "-q")
+    assert harness("run", *words, "--recipes", "gold_context")[0] == 0
+    before = json.loads(harness("diagnose", *words, "--json")[1])["next_step"]
+    _rows(tiny_task / "train.jsonl", 14)
+    after = json.loads(harness("diagnose", *words, "--json")[1])["next_step"]
+    assert ("gold_context" in before, "gold_context" in after) == (True, False), (before, after)

@@ -9,7 +9,8 @@ import pytest
 
 from harness.core import formatting
 from harness.evidence.command import Invocation
-from harness.evidence.random_model import NOTE
+from harness.evidence.next_steps.situation import NextStep
+from harness.evidence.random_model import NOTE, REAL, following
 from harness.evidence.verdict import decide
 from harness.evidence.verdict_types import CommonAnswer, Cost, RunScores, Verdict
 from harness.report.badges import badge, tone
@@ -121,3 +122,15 @@ def test_a_random_model_is_said_first_and_the_way_to_a_real_one_stands_beside_th
     assert typed[typed.index("--model") + 1] == model, "the command keeps what was typed"
     assert decision.evidence[0].startswith("without --model it uses the bundled model")
     assert NOTE not in judged(run("zero_shot", 3, 8), model="tinyllama").notes
+
+
+def test_a_random_model_is_not_looked_at_but_replaced() -> None:
+    """`diagnose` led to `validate`, and a run back to `diagnose`: a circle around a model that knows nothing."""
+    decision = judged(run("zero_shot", 0, 8), run("few_shot", 0, 8), model="tiny")
+    assert decision.next_step == "harness run t --limit 5"
+    assert decision.evidence == (REAL,)
+    asked = Invocation(target="t", task="t", models=("tiny",), model="tiny")
+    again = NextStep("harness run t --model tiny --labels 40", ("more labels",))
+    assert following(again, asked).command == again.command
+    for look in (asked.validate(), asked.diagnose(), asked.export("run", "out", "t")):
+        assert following(NextStep(look, ()), asked).command == "harness run t"

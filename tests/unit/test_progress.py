@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,10 @@ from rich.console import Console
 
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
-from harness.runner import progress, progress_choice
+from harness.runner import plain_progress, progress, progress_choice
 from harness.runner.live_table import LiveProgress
-from harness.runner.progress import PlainProgress, Progress, Several
+from harness.runner.plain_progress import PlainProgress
+from harness.runner.progress import Progress, Several
 from harness.runner.time_left import TimeLeft
 
 RECORD = RunRecord.of({
@@ -26,7 +28,7 @@ RECORD = RunRecord.of({
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(at=100.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now.at)
+    monkeypatch.setattr(plain_progress.time, "monotonic", lambda: now.at)
     return now
 
 
@@ -113,11 +115,66 @@ def test_logs_get_plain_lines_on_stderr(clock: SimpleNamespace, capsys: pytest.C
     assert [line.removeprefix("task-lora: ") for line in output.err.splitlines()] == [
         "1 run; finished ones are not repeated",
         "training",
-        "epoch 1.00 step 2 loss 1.500 · dev score 0.500",
+        "epoch 1.00 step 2 loss 1.500 · dev score 0.500 · 44 s left of this training",
         "answering 8 examples",
         "answered 2/8",
         "exact 0.750 (n=8) · valid 100% · already done",
     ]
+
+
+def test_a_log_is_not_silent_while_nothing_new_is_heard(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first answers of the bundled model came after 99 s on a busy machine."""
+    plain, one, other = PlainProgress(), cell(), cell("zero_shot")
+    plain.plan([one, other])
+    plain.answering(one, done=0, total=8)
+    clock.at += 9
+    plain.still()
+    clock.at += 2
+    plain.still()
+    plain.still()
+    plain.answered(one)
+    plain.state(other, "starting")
+    clock.at += 30
+    plain.still()
+    plain.finished(one, RECORD, fresh=True)
+    plain.finished(other, RECORD, fresh=True)
+    clock.at += 60
+    plain.still()
+    lines = [line.partition(": ")[::2] for line in capsys.readouterr().err.splitlines()[1:]]
+    assert [words for words in lines if "exact" not in words[1]] == [
+        ("task-lora", "answering 8 examples"),
+        ("task-lora", "answered 0/8 … 11 s"),
+        ("task-zero_shot", "loading the model"),
+        ("task-lora", "answered 1/8 … 41 s"),
+    ]
+
+
+def test_a_log_ticks_while_it_is_open_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plain_progress, "TICK", 0.001)
+    ticked = threading.Event()
+    plain, one = PlainProgress(every=0.0), cell()
+    monkeypatch.setattr(plain, "still", ticked.set)
+    with plain:
+        plain.state(one, "starting")
+        assert ticked.wait(10)
+    ticked.clear()
+    with plain:
+        assert ticked.wait(10), "it can be opened again"
+
+
+def test_without_a_guess_a_training_says_how_long_it_goes_on(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, one = PlainProgress(), cell()
+    plain.plan([one])
+    plain.step(one, step(1, 0.5))
+    clock.at += 20
+    plain.step(one, step(2, 1.0, dev_score=0.5))
+    assert capsys.readouterr().err.splitlines()[-1].endswith("dev score 0.500 · 80 s left of this training")
 
 
 def test_a_log_counts_the_answers_of_runs_side_by_side_apart(

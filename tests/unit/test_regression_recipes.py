@@ -88,3 +88,15 @@ def test_the_pinned_recipe_with_other_settings_or_another_name_is_a_regression_t
     assert "compares two recipes" not in gate_text.text(gate) + gate_text.markdown(gate) + junit.document(
         gate
     )
+
+
+def test_what_is_open_between_two_recipes_is_answered_by_a_run_of_both_and_not_by_more_examples() -> None:
+    few = [1.0, 0.0] * 10
+    gate = judge(of(few[::-1], SHOTS), of(few, LORA), RULES)
+    assert gate.verdict == "inconclusive"
+    for text in (gate_text.text(gate), gate_text.markdown(gate), junit.document(gate)):
+        plain = text.replace("\\", "")
+        assert (
+            "which of two recipes is better, and how many examples it takes to tell: harness run t" in plain
+        )
+        assert "more examples would settle" not in plain

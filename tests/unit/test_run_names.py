@@ -144,3 +144,65 @@ def test_one_word_says_in_every_command_that_a_run_is_at_work(results: Path, har
         results, LiveRun(name="task", pid=os.getppid(), cells=(LiveCell(id=run.name),), ending="stopped")
     )
     assert words() == [("partial", "2 answers failed")] * 3
+
+
+def test_an_unknown_name_is_answered_by_the_nearest_ids_and_not_by_all_of_them(
+    results: Path, harness: Harness
+) -> None:
+    run = on_test(results, LORA)
+    code, _, err = harness("show", "suport_tickets-lora")
+    assert code == 2
+    assert f"no run 'suport_tickets-lora' — did you mean '{run[:-8]}" in err
+    assert err.rstrip().endswith("list all runs with: harness ls")
+    assert err.count("support_tickets-") <= 3
+    assert harness("show", "nosuchrun")[2] == "error: no run 'nosuchrun' — list all runs with: harness ls\n"
+
+
+@pytest.mark.parametrize("typed", ["tasks/support_tickets", "tasks/support_tickets/task.yaml"])
+def test_the_path_of_a_task_instead_of_a_run_is_answered_by_the_command_that_lists_its_runs(
+    results: Path, harness: Harness, typed: str
+) -> None:
+    remedy = "the runs of that task: harness ls --task support_tickets"
+    for words in (("show", typed), ("pin", typed, "--as", "p"), ("export", typed, "out")):
+        assert remedy in harness(*words)[2]
+
+
+@pytest.mark.parametrize("typed", ["support_tickets", "tasks/support_tickets", "mine.yaml"])
+def test_a_task_instead_of_runs_is_what_a_report_and_lists_are_about(
+    results: Path, harness: Harness, typed: str
+) -> None:
+    folder = results.parent / "tasks" / "support_tickets"
+    folder.mkdir(parents=True)
+    (folder / "task.yaml").write_text("instructions: x\n", "utf-8")
+    (results.parent / "mine.yaml").write_text("task: support_tickets\n", "utf-8")
+    code, out, err = harness("report", typed)
+    assert (code, err) == (0, "")
+    assert "wrote reports/support_tickets.html" in out
+    assert LORA in harness("ls", "--task", typed)[1]
+    assert harness("history", typed)[1].startswith("support_tickets · ")
+    assert "no finished runs of task 'nosuch'" in harness("history", "nosuch")[1]
+
+
+def test_a_report_of_a_task_beside_runs_is_refused(results: Path, harness: Harness) -> None:
+    code, _, err = harness("report", "support_tickets", LORA)
+    assert code == 2
+    assert "'support_tickets' is a task, not a run" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (("gate",), ("`harness ls` lists them", "`harness pin` makes one", "for example: harness gate ")),
+        (("gate", "x"), ("--against: ", "`harness pin` makes one")),
+        (("compare", "x"), ("`harness ls` lists them", "for example: harness compare ")),
+        (("init",), ("data: CSV", "for example: harness init tickets.csv")),
+    ],
+)
+def test_a_missing_argument_is_answered_by_what_the_command_needs(
+    harness: Harness, words: tuple[str, ...], lines: tuple[str, ...]
+) -> None:
+    code, _, err = harness(*words)
+    assert code == 2
+    assert all(line in err for line in lines), err
+    printed = json.loads(harness(*words, "--json")[1])["error"]
+    assert all(line in printed for line in lines), printed

@@ -17,7 +17,8 @@ from harness.runner import forecast as forecasting
 from harness.runner import frugal
 from harness.runner.cells import Cell, plan
 from harness.runner.forecast import Forecast, Guess, between, duration, forecast
-from harness.runner.progress import PlainProgress, Progress, Several
+from harness.runner.plain_progress import PlainProgress
+from harness.runner.progress import Progress, Several
 from harness.runner.runner import run as run_cells
 from harness.runner.settings import ExperimentSettings
 from harness.workflows import run as workflow

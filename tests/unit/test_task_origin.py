@@ -156,6 +156,7 @@ def test_a_task_that_is_older_than_its_data_says_so_with_the_command(harness: Ha
     assert "--force; mail.csv has changed since it was made" in harness("init", "mail.csv")[2]
     _, out, _ = harness("init", "mail.csv", "--force")
     assert out.splitlines()[-1] == "next: harness run mail", "not the first look, which was taken before"
+    assert out.count("harness run mail") == 1, "the same command is printed once"
     assert "changed since" not in harness("validate", "mail")[1]
 
 

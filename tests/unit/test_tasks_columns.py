@@ -212,7 +212,7 @@ def test_paths_reach_into_objects(tmp_path: Path) -> None:
     row = task.splits["test"][0]
     assert prompt(task).startswith("question ")
     assert row.target == prompt(task).replace("question", "answer")
-    assert "left out: 1 row of train without input or target (line 4)" in made.guesses
+    assert "left out: 1 row of the data without input or target (line 4)" in made.guesses
     with pytest.raises(ConfigError, match=r"no column 'answers\.0\.txt'"):
         init(str(path), tmp_path / "other", Wish(target="answers.0.txt", inputs=("body.q",)))
 

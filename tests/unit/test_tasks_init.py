@@ -129,7 +129,7 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = [{"text": f"q {i}", "label": "ab"[i % 2] if i % 10 else ""} for i in range(100)]
     made, task = make(tmp_path, rows)
     where = "lines 1, 11, 21, 31, 41, …"
-    assert f"left out: 10 rows of train without input or target ({where})" in made.guesses
+    assert f"left out: 10 rows of the data without input or target ({where})" in made.guesses
     assert sum(len(part) for part in task.splits.values()) == 90
 
 
@@ -245,6 +245,6 @@ def test_of_many_rows_enough_are_drawn_from_and_every_label_is_among_them(
     monkeypatch.setattr(pool, "TIMES", 1)
     rows = [{"text": f"t{i}", "label": "rare" if i == 333 else "ab"[i // 300]} for i in range(600)]
     made, task = make(tmp_path, rows, sizes={"train": 30, "dev": 10, "test": 20})
-    assert "drawn from: 61 of 600 rows of train, evenly spaced" in made.guesses
+    assert "drawn from: 61 of 600 rows of the data, evenly spaced" in made.guesses
     assert task.format.config()["choices"] == ("a", "b", "rare")
     assert {split: len(part) for split, part in task.splits.items()} == {"train": 30, "dev": 10, "test": 20}

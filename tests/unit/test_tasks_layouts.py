@@ -219,7 +219,7 @@ def test_answers_without_weight_are_shown_and_not_learnt(tmp_path: Path) -> None
     assert messages[-3:] == [("user", "a 2"), ("assistant", "wrong"), ("user", "b 2")]
     assert target == "c 2"
     assert (
-        "left out: 1 row of train (line 8): no answer to learn (its answers have weight 0)"
+        "left out: 1 row of the data (line 8): no answer to learn (its answers have weight 0)"
         in task_made.guesses
     )
 
@@ -255,7 +255,9 @@ def test_one_odd_row_is_left_out_and_named(tmp_path: Path) -> None:
     task_made, task = made(tmp_path, data)
     assert len(examples(task)) == N - 1
     (line,) = (line for line in task_made.guesses if line.startswith("left out"))
-    assert line.startswith("left out: 1 row of train (line 5): the last message is from 'user' — it must be")
+    assert line.startswith(
+        "left out: 1 row of the data (line 5): the last message is from 'user' — it must be"
+    )
 
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
@@ -411,7 +413,7 @@ def test_feedback_pairs_a_liked_answer_with_a_disliked_one(tmp_path: Path) -> No
     by_id = {e.input["input"]: (e.target, e.meta.get("rejected")) for e in examples(task).values()}
     assert by_id == {f"p {i}": (f"c {2 * i}", f"c {2 * i + 1}") for i in range(N)}
     (line,) = (line for line in task_made.guesses if line.startswith("left out"))
-    assert line.startswith(f"left out: 1 row of train (line {2 * N + 1}): disliked, with no liked answer")
+    assert line.startswith(f"left out: 1 row of the data (line {2 * N + 1}): disliked, with no liked answer")
 
 
 def passage(i: int) -> Row:

@@ -144,7 +144,7 @@ def test_nan_in_a_csv_is_empty_and_told(tmp_path: Path) -> None:
     lines = "".join(f"t{i},{i if i % 4 else 'nan'},{'ab'[i % 3 % 2]}\n" for i in range(40))
     path.write_text(f"text,age,label\n{lines}", "utf-8")
     made = init(str(path), tmp_path / "tasks", Wish())
-    assert "train: NaN and infinite numbers are read as empty cells (10 in 'age')" in made.guesses
+    assert "the data: NaN and infinite numbers are read as empty cells (10 in 'age')" in made.guesses
     assert all("nan" not in e.input.values() for part in load(made.folder).splits.values() for e in part)
 
 

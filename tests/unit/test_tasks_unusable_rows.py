@@ -95,7 +95,7 @@ def test_one_row_that_cannot_be_used_is_left_out_by_line(tmp_path: Path, layout:
     result = made(tmp_path, [row(i) if i != 3 else bad[number] for i in range(N)])
     assert sum(result.sizes.values()) == N - 1
     (line,) = left_out(result)
-    assert line.startswith("1 row of train (line 4): ")
+    assert line.startswith("1 row of the data (line 4): ")
     assert " — " in line, "with a remedy"
 
 
@@ -119,18 +119,18 @@ def test_reasons_are_listed_apart_the_commonest_first(tmp_path: Path) -> None:
     rows[4] = {"messages": [{"role": "user", "content": {"a": 1}}, {"role": "assistant", "content": "a"}]}
     rows[7] = {"messages": [{"role": "user", "content": {"b": 2}}, {"role": "assistant", "content": "a"}]}
     last, content = left_out(made(tmp_path, rows))
-    assert last.startswith("3 rows of train (lines 3, 6, 10): the last message is from 'user' — ")
-    assert content.startswith("2 rows of train (lines 5, 8): a message's content must be a text — ")
+    assert last.startswith("3 rows of the data (lines 3, 6, 10): the last message is from 'user' — ")
+    assert content.startswith("2 rows of the data (lines 5, 8): a message's content must be a text — ")
 
 
 def test_a_disliked_answer_that_pairs_with_a_liked_one_is_not_left_out(tmp_path: Path) -> None:
     liked = [{"prompt": f"p{i}", "completion": f"c{i}", "label": True} for i in range(N)]
     disliked = [{"prompt": f"p{i}", "completion": f"d{i}", "label": False} for i in (1, 2, 99)]
     (line,) = left_out(made(tmp_path, [*liked, *disliked]))
-    assert line.startswith(f"1 row of train (line {N + 3}): disliked, ")
+    assert line.startswith(f"1 row of the data (line {N + 3}): disliked, ")
 
 
 def test_a_file_of_disliked_answers_alone_says_so(tmp_path: Path) -> None:
     rows = [{"prompt": f"p{i}", "completion": f"d{i}", "label": False} for i in range(N)]
-    with pytest.raises(ConfigError, match=r"rows\.jsonl:1: no row of train can be used: disliked"):
+    with pytest.raises(ConfigError, match=r"rows\.jsonl:1: no row of the data can be used: disliked"):
         made(tmp_path, rows)

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
-from harness.runner import progress
+from harness.runner import plain_progress
 from harness.runner.forecast import Forecast, Guess
 from harness.runner.live_table import LiveProgress
-from harness.runner.progress import PlainProgress
+from harness.runner.plain_progress import PlainProgress
 from harness.runner.time_left import TimeLeft
 
 RECORD = RunRecord.of({"status": "done", "seconds": 40.0, "task": {"primary": "exact"}})
@@ -23,7 +23,7 @@ RECORD = RunRecord.of({"status": "done", "seconds": 40.0, "task": {"primary": "e
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(at=100.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now.at)
+    monkeypatch.setattr(plain_progress.time, "monotonic", lambda: now.at)
     return now
 
 

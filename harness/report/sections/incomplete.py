@@ -38,10 +38,11 @@ class Info:
 
 def collect(data: ReportData) -> Info | None:
     runs = [run for group in data.groups for run in group.runs]
-    lacking = [missing.incomplete(run.record) for run in runs if run.record.missing]
-    left_out = [missing.incomplete(run.record) for run in runs if not run.done]
+    records = [run.record for run in runs]
+    lacking = missing.of_all(records, [run.record for run in runs if run.record.missing])
+    left_out = missing.of_all(records, [run.record for run in runs if not run.done])
     own = any(run.record.imported is None for run in runs if run.record.missing or not run.done)
-    return Info(tuple(lacking), tuple(left_out), own) if lacking or left_out else None
+    return Info(lacking, left_out, own) if lacking or left_out else None
 
 
 def render(info: Info) -> Markup:

@@ -14,5 +14,9 @@ from harness.workflows.options.shared import ResultsOptions
 class CompareOptions(ResultsOptions):
     """Two runs of one task."""
 
-    first: Annotated[str, typer.Argument(help="A run's id or its beginning.")] = field(kw_only=False)
-    second: Annotated[str, typer.Argument(help="The run to compare it with.")] = field(kw_only=False)
+    first: Annotated[str, typer.Argument(help="A run's id or its beginning; `harness ls` lists them.")] = (
+        field(kw_only=False)
+    )
+    second: Annotated[str, typer.Argument(help="The run to compare it with, likewise.")] = field(
+        kw_only=False
+    )

@@ -16,7 +16,9 @@ from harness.workflows.options.shared import ResultsOptions
 class ExportOptions(ResultsOptions):
     """A run, and the folder that it becomes."""
 
-    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")] = field(kw_only=False)
+    run: Annotated[str, typer.Argument(help="A run's id or its beginning; `harness ls` lists them.")] = field(
+        kw_only=False
+    )
     folder: Annotated[str | Path, Typed(Path), typer.Argument(help="Output folder: new or empty.")] = field(
         kw_only=False
     )

@@ -16,8 +16,10 @@ from harness.workflows.options.shared import ResultsOptions
 class GateOptions(ResultsOptions):
     """A run, the pin that it is held against, and how strictly."""
 
-    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")] = field(kw_only=False)
-    against: Annotated[str, typer.Option(help="A pin's name, or its file.")]
+    run: Annotated[str, typer.Argument(help="A run's id or its beginning; `harness ls` lists them.")] = field(
+        kw_only=False
+    )
+    against: Annotated[str, typer.Option(help="A pin's name, or its file; `harness pin` makes one.")]
     task: Annotated[str | None, typer.Option(help="Task whose gate applies.", show_default="the run's")] = (
         None
     )

@@ -16,9 +16,9 @@ from harness.workflows.options.shared import ResultsOptions
 class HistoryOptions(ResultsOptions):
     """Which trends, and whether they become a page."""
 
-    task: Annotated[str | None, typer.Argument(help="Only this task.", show_default="all")] = field(
-        default=None, kw_only=False
-    )
+    task: Annotated[
+        str | None, typer.Argument(help="Only this task: its name, folder or YAML file.", show_default="all")
+    ] = field(default=None, kw_only=False)
     recipe: Annotated[str | None, typer.Option(help="Only this recipe.", show_default="all")] = None
     html: Annotated[bool, typer.Option("--html", help="Write the page of all trends.")] = False
     out: Annotated[str | Path, Typed(Path), typer.Option("--out", "-o", help="The page's file.")] = Path(

@@ -15,10 +15,16 @@ from harness.workflows.options.shared import ResultsOptions
 class ReportOptions(ResultsOptions):
     """Which runs, and the files that show them."""
 
-    runs: Annotated[Repeated, typer.Argument(help="Runs, by id or its beginning.", show_default=False)] = (
-        field(default=(), kw_only=False)
-    )
-    task: Annotated[str | None, typer.Option(help="Only runs of this task.", show_default="all tasks")] = None
+    runs: Annotated[
+        Repeated,
+        typer.Argument(
+            help="Runs, by id or its beginning; `harness ls` lists them. Or a task.", show_default=False
+        ),
+    ] = field(default=(), kw_only=False)
+    task: Annotated[
+        str | None,
+        typer.Option(help="Only runs of this task: its name, folder or YAML file.", show_default="all tasks"),
+    ] = None
     out: Annotated[
         File, typer.Option("--out", "-o", help="File to write.", show_default="reports/<task>.html")
     ] = None
