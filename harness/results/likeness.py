@@ -55,7 +55,7 @@ def scored(before: TaskRecord, after: TaskRecord, scorers: Iterable[str] = ()) -
     """
     primary = [side.primary or UNKNOWN for side in (before, after)]
     pairs: list[tuple[str, Identity, Identity]] = [
-        ("primary scorer", *primary),
+        ("primary scorer", primary[0], primary[1]),
         ("format", _format(before), _format(after)),
     ]
     for name in dict.fromkeys([*primary, *scorers]):
