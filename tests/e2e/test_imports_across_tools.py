@@ -151,6 +151,7 @@ def test_a_packed_log_is_named_wherever_it_lies() -> None:
     [(gzip.compress(b"a,b\n1,2\n"), "is packed by gzip — unpack it first: gzip -dc < .* > unpacked.csv"),
      (bz2.compress(b"a,b\n1,2\n"), "is packed by bzip2"), (lzma.compress(b"a,b\n1,2\n"), "is packed by xz"),
      (b"PK\x03\x04rest", "is a zip archive, or a workbook, under another name")],
+    ids=["gzip", "bzip2", "xz", "zip"],
 )  # fmt: skip
 def test_a_table_of_labeled_rows_that_is_packed_is_no_text_in_latin_letters(head: bytes, what: str) -> None:
     Path("rows.csv").write_bytes(head)
