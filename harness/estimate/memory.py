@@ -94,7 +94,7 @@ class Work:
     """What is computed at once. Training: `tokens` in a micro-batch, `loss_tokens` of them with a loss.
     Inference: `rows`, each with `length` tokens of its own. `narrow`: adapters compute in the base's 16 bits
     (`harness.models.layers.narrow_lora`). `recomputed`: states that are cheap to compute again are not kept, as on
-    a CPU (`harness.models.layers.recomputed_states`)."""
+    a CPU (`harness.models.layers.recomputed_states`). `at_once`: positions whose loss is computed at a time, in float32."""
 
     tokens: int
     loss_tokens: int
@@ -102,6 +102,7 @@ class Work:
     length: int
     narrow: bool = False
     recomputed: bool = False
+    at_once: int = _POSITIONS
 
 
 def weights(shape: Shape, base: Base, dtype: str) -> float:
@@ -179,5 +180,6 @@ def _of_blocks(shape: Shape, size: float, work: Work, stage: Weights, kept: floa
         body = work.tokens * (shape.layers * shape.hidden * size + kept)
     else:
         body = work.tokens * shape.layers * kept
-    logits = min(work.loss_tokens, _POSITIONS) * shape.vocabulary * (size + 3 * 4.0)
-    return body + logits
+    positions = min(work.loss_tokens, _POSITIONS)
+    logits = positions * size + min(positions, work.at_once) * 3 * 4.0
+    return body + logits * shape.vocabulary

@@ -75,15 +75,18 @@ def _peak(
     peaks = [memory.inference(sizes, recipe.base, dtype, idle).total + copies]
     for stage, moved, added in requirements.counted(spec, recipe) if lessons else ():
         work = largest_batch(lessons, model, stage)
-        if moved == added and _sums_loss(model):
-            at_once = min(work.loss_tokens, positions_at_once(sizes.vocabulary))
-            work = replace(work, loss_tokens=at_once)
+        if _sums_loss(model):
+            at_once = positions_at_once(sizes.vocabulary)
+            work = replace(work, at_once=at_once)
+            if moved == added:
+                work = replace(work, loss_tokens=min(work.loss_tokens, at_once))
         peaks.append(memory.training(sizes, recipe.base, dtype, work, stage, moved, added).total)
     return max(peaks) + (0 if device == "cuda" else memory.PROCESS)
 
 
 def _sums_loss(model: LanguageModel) -> bool:
-    """Whether a loss behind a frozen output layer keeps no logits (`harness.training.summed_loss`)."""
+    """Whether the loss is computed a few positions at a time: a frozen output layer keeps no logits (`harness.training.summed_loss`),
+    and one that learns keeps them in the network's number format (`harness.training.logits_in_place`)."""
     from harness.training.encoder_decoder_loss import answer_loss
     from harness.training.loss import response_loss
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,6 +95,14 @@ def test_activations_are_about_what_autograd_keeps(kind: Any) -> None:
     work = Work(tokens=batch.ids.numel(), loss_tokens=int((batch.weights > 0).sum()), rows=1, length=1)
     predicted = memory.activations(shape("tiny"), 4.0, work, stage, added=kind != "full")
     assert predicted == pytest.approx(sum(kept.values()), rel=0.1)
+
+
+def test_a_loss_of_a_few_positions_at_a_time_has_few_float32_copies_of_logits() -> None:
+    sizes, stage = shape("tiny"), build("weights", "full")
+    work = Work(tokens=100, loss_tokens=100, rows=1, length=1)
+    whole = memory.activations(sizes, 2.0, work, stage, added=False)
+    pieces = memory.activations(sizes, 2.0, replace(work, at_once=32), stage, added=False)
+    assert whole - pieces == 68 * sizes.vocabulary * 12
 
 
 def test_quantized_weights_and_eight_bit_states_take_less() -> None:
