@@ -21,8 +21,7 @@ import typer
 
 import harness
 from harness import commands
-from harness.commands import _missing as missing_arguments
-from harness.core import notices
+from harness.core import missing_arguments, notices
 from harness.core.errors import ConfigError, HarnessError, RemoteError, is_panic
 from harness.core.secrets import in_addresses
 from harness.core.terminal import say, say_json

@@ -26,7 +26,7 @@ def texts(name: str, values: Sequence[JsonValue]) -> list[str]:
         name: of the setting, for people: "choices".
         values: one a record; None where the record lacks the setting.
     """
-    if all(value == values[0] for value in values):
+    if len({canonical_json(value) for value in values}) == 1:
         return ["" for _ in values]
     if all(_is_short(value) for value in values):
         return ["" if value is None else f"{name}={_short(value)}" for value in values]
@@ -55,25 +55,39 @@ def _from(text: str, start: int) -> str:
 def _of_lists(name: str, values: Sequence[Sequence[JsonValue]]) -> list[str]:
     """ "choices with 'refund'" beside "choices without 'refund'"."""
     whole = list(_once(item for value in values for item in value))
-    common = [item for item in whole if all(item in value for value in values)]
+    common = [item for item in whole if all(_among(value, item) for value in values)]
     if len(common) == len(whole):
+        if len({canonical_json(sorted(map(canonical_json, value))) for value in values}) > 1:
+            return [f"{name} with {len(value)} items, {len(whole)} of them different" for value in values]
         return [
             f"{name} in another order" if value != values[0] else f"{name} in one order" for value in values
         ]
     return [
         f"{name} with {_listed(own)}"
-        if (own := [item for item in _once(value) if item not in common])
-        else f"{name} without {_listed([item for item in whole if item not in value])}"
+        if (own := [item for item in _once(value) if not _among(common, item)])
+        else f"{name} without {_listed([item for item in whole if not _among(value, item)])}"
         for value in values
     ]
 
 
+def _among(items: Sequence[JsonValue], item: JsonValue) -> bool:
+    """Whether a value is among others, as JSON: to Python 1 is True."""
+    return canonical_json(item) in {canonical_json(one) for one in items}
+
+
 def _of_mappings(name: str, values: Sequence[Mapping[str, JsonValue]]) -> list[str]:
     keys = list(_once(key for value in values for key in value))
-    parts = [texts(f"{name}.{key}", [value.get(str(key)) for value in values]) for key in keys]
+    parts = [_of_key(f"{name}.{key}", str(key), values) for key in keys]
     differing = [part for part in parts if any(part)]
     more = [f"{len(differing) - PATHS} more"] if len(differing) > PATHS else []
     return [", ".join([*filter(None, each), *more]) for each in zip(*differing[:PATHS], strict=True)]
+
+
+def _of_key(name: str, key: str, values: Sequence[Mapping[str, JsonValue]]) -> list[str]:
+    held = [value.get(key) for value in values]
+    if any(one is not None for one in held) or all(key in value for value in values):
+        return texts(name, held)
+    return [f"{name} is null" if key in value else f"no {name}" for value in values]
 
 
 def _once(items: Iterator[JsonValue] | Sequence[JsonValue]) -> Iterator[JsonValue]:

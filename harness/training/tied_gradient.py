@@ -100,6 +100,7 @@ def tied_gradient(network: Network) -> Iterator[None]:
 
 
 def _tied(network: Network) -> list[tuple[Layer, Layer]]:
+    """The two modules that share a matrix; none where a third one reads it, as T5's encoder and decoder do."""
     embedding, head = network.get_input_embeddings(), network.get_output_embeddings()
     if not isinstance(embedding, nn.Embedding) or not isinstance(head, nn.Linear):
         return []
@@ -109,5 +110,6 @@ def _tied(network: Network) -> list[tuple[Layer, Layer]]:
     weight = head.weight
     if not (plain and free and in_one_process()) or replaced_already or head.bias is not None:
         return []
-    same = embedding.weight is weight and weight.requires_grad and weight.device.type == "cpu"
-    return [(embedding, head)] if same else []
+    readers = [module for module in network.modules() if getattr(module, "weight", None) is weight]
+    trained = weight.requires_grad and weight.device.type == "cpu"
+    return [(embedding, head)] if trained and set(readers) == {embedding, head} else []

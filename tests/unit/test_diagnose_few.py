@@ -91,8 +91,8 @@ def test_runs_of_earlier_data_are_not_counted_as_tried(
 ) -> None:
     monkeypatch.setattr(ModelPool, "server", lambda self, spec: FakeEngine("blue"))
     words = (str(tiny_task), "--model", "fake", "-q")
-    assert harness("run", *words, "--recipes", "gold_context")[0] == 0
+    assert harness("run", *words, "--recipes", "few_shot_nearest")[0] == 0
     before = json.loads(harness("diagnose", *words, "--json")[1])["next_step"]
     _rows(tiny_task / "train.jsonl", 14)
     after = json.loads(harness("diagnose", *words, "--json")[1])["next_step"]
-    assert ("gold_context" in before, "gold_context" in after) == (True, False), (before, after)
+    assert ("few_shot_nearest" in before, "few_shot_nearest" in after) == (True, False), (before, after)

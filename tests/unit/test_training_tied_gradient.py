@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from harness.training import tied_gradient as module
 from harness.training.batching import collate
+from harness.training.encoder_decoder_loss import target_loss
 from harness.training.loss import response_loss
 from harness.training.tied_gradient import tied_gradient
 from tests.unit.training_kit import assert_gradients, gradients, model, rows
@@ -161,6 +162,23 @@ def test_other_networks_are_left_unchanged(monkeypatch: pytest.MonkeyPatch) -> N
     assert not replaced(limited)
     monkeypatch.setattr(module, "in_one_process", lambda: False)
     assert not replaced(Tiny())
+
+
+def test_a_matrix_that_a_third_module_reads_is_left_to_autograd() -> None:
+    """T5's encoder and decoder each read the matrix that its output layer shares, and the module that transformers names does not."""
+    network: Any = Tiny()
+    network.another = nn.Embedding(VOCABULARY, WIDTH)
+    network.another.weight = network.read.weight
+    assert not replaced(network)
+    of = model("t5")
+    of.network.eval().requires_grad_(True)
+    batch = collate(rows(6, of), share_prefix=False)
+    target_loss(of.network, batch).backward()
+    expected = gradients(of.network)
+    of.network.zero_grad()
+    with tied_gradient(of.network):
+        target_loss(of.network, batch).backward()
+    assert_gradients(of.network, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", ["llama", "gemma", "gpt2"])

@@ -80,3 +80,20 @@ def test_changed_data_are_said_in_examples_and_not_in_hashes() -> None:
     )
     assert line(new.samples[:5]).startswith("task.data_hash: the examples are the same; training data")
     assert line(new.samples[1:]) == "task.data_hash: 1 added, 1 gone"
+
+
+def test_values_that_differ_by_a_null_a_duplicate_or_a_type_are_told_apart() -> None:
+    long = "x" * 60
+    assert unlike_words.texts("schema", [{"a": None, "b": long}, {"b": long}]) == [
+        "schema.a is null",
+        "no schema.a",
+    ]
+    assert unlike_words.texts("choices", [[long, long, "b"], [long, "b"]]) == [
+        "choices with 3 items, 2 of them different",
+        "choices with 2 items, 2 of them different",
+    ]
+    assert unlike_words.texts("choices", [[True, long], [1, long]]) == [
+        "choices with 'true'",
+        "choices with '1'",
+    ]
+    assert unlike_words.texts("choices", [["b", long], [long, "b"]])[0] == "choices in one order"
