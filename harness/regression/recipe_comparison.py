@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from harness.core.secrets import hidden
 from harness.evidence.stats.seeds import ASSUMED
 from harness.regression import floor
 from harness.results.pins import Snapshot
@@ -18,11 +19,13 @@ class RecipeComparison:
     run: str
     noise: str
     task: str = ""
+    model: str = ""
 
     @property
     def instead(self) -> str:
         """The command that answers what a gate of two recipes leaves open."""
         words = ["harness", "run", self.task, "--recipes", f"{_kind(self.pinned)},{_kind(self.run)}"]
+        words += ["--model", self.model] if self.model else []
         return f"which of two recipes is better, and how many examples it takes to tell: {shlex.join(words)}"
 
     @property
@@ -42,7 +45,8 @@ def between(pin: Snapshot, run: Snapshot) -> RecipeComparison | None:
     if _kind(old.name) == _kind(new.name) or old.slots == new.slots:
         return None
     noise = f"noise floors: {_noise(old.name, pin)}; {_noise(new.name, run)}"
-    return RecipeComparison(pinned=old.name, run=new.name, noise=noise, task=run.head.task.name)
+    model = hidden(run.head.model.spec)
+    return RecipeComparison(pinned=old.name, run=new.name, noise=noise, task=run.head.task.name, model=model)
 
 
 def _kind(name: str) -> str:

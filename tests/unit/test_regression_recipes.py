@@ -97,6 +97,7 @@ def test_what_is_open_between_two_recipes_is_answered_by_a_run_of_both_and_not_b
     for text in (gate_text.text(gate), gate_text.markdown(gate), junit.document(gate)):
         plain = text.replace("\\", "")
         assert (
-            "which of two recipes is better, and how many examples it takes to tell: harness run t" in plain
+            "which of two recipes is better, and how many examples it takes to tell: "
+            "harness run t --recipes lora,few_shot --model m" in plain
         )
         assert "more examples would settle" not in plain

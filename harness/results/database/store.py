@@ -206,7 +206,7 @@ def _locked(path: Path, text: str) -> ConfigError:
     number = re.search(r"PID (\d+)", text)
     who = f"process {number[1]}" if number else "another process"
     return ConfigError(
-        f"locked by {who}: a `harness run` that is writing, or a DuckDB shell or notebook",
+        f"locked by {who}: a harness command that is writing, or a DuckDB shell or notebook",
         file=path,
         remedy=f"close it and try again; {REBUILD}",
     )
