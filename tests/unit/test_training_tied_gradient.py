@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -164,6 +165,15 @@ def test_other_networks_are_left_unchanged(monkeypatch: pytest.MonkeyPatch) -> N
     assert not replaced(Tiny())
 
 
+def assert_same_gradients(network: Any, loss: Callable[[], Tensor]) -> None:
+    loss().backward()
+    expected = gradients(network)
+    network.zero_grad()
+    with tied_gradient(network):
+        loss().backward()
+    assert_gradients(network, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_a_matrix_that_a_third_module_reads_is_left_to_autograd() -> None:
     """T5's encoder and decoder each read the matrix that its output layer shares, and the module that transformers names does not."""
     network: Any = Tiny()
@@ -172,23 +182,13 @@ def test_a_matrix_that_a_third_module_reads_is_left_to_autograd() -> None:
     assert not replaced(network)
     of = model("t5")
     of.network.eval().requires_grad_(True)
-    batch = collate(rows(6, of), share_prefix=False)
-    target_loss(of.network, batch).backward()
-    expected = gradients(of.network)
-    of.network.zero_grad()
-    with tied_gradient(of.network):
-        target_loss(of.network, batch).backward()
-    assert_gradients(of.network, expected, rtol=1e-4, atol=1e-6)
+    assert_same_gradients(
+        of.network, lambda: target_loss(of.network, collate(rows(6, of), share_prefix=False))
+    )
 
 
 @pytest.mark.parametrize("shape", ["llama", "gemma", "gpt2"])
 def test_a_network_of_transformers_has_the_gradients_it_has_without(shape: str) -> None:
     """Those whose embeddings are scaled or not tied are left as they are."""
     of = model(shape)
-    batch = collate(rows(6, of))
-    response_loss(of.network, batch).backward()
-    expected = gradients(of.network)
-    of.network.zero_grad()
-    with tied_gradient(of.network):
-        response_loss(of.network, batch).backward()
-    assert_gradients(of.network, expected, rtol=1e-4, atol=1e-6)
+    assert_same_gradients(of.network, lambda: response_loss(of.network, collate(rows(6, of))))
